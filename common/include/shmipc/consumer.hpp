@@ -1,0 +1,159 @@
+// Consumer: the reading end of another worker's channel.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <span>
+#include <type_traits>
+#include <utility>
+
+#include <shmipc/detail/cores.hpp>
+#include <shmipc/error.hpp>
+#include <shmipc/message.hpp>
+
+namespace shmipc {
+
+/// A pinned message, read where it lies. It stays whole and unchanged until release() or
+/// destruction, however long that takes and whatever happens to its producer. Borrows its Consumer,
+/// which must outlive it; the same thread rule.
+template <Payload T>
+class Pinned {
+  public:
+    Pinned(Pinned&& other) noexcept
+        : core_(std::exchange(other.core_, nullptr)), status_(other.status_) {}
+    Pinned& operator=(Pinned&& other) noexcept {
+        if (this != &other) {
+            release();
+            core_ = std::exchange(other.core_, nullptr);
+            status_ = other.status_;
+        }
+        return *this;
+    }
+    Pinned(const Pinned&) = delete;
+    Pinned& operator=(const Pinned&) = delete;
+    ~Pinned() { release(); }
+
+    /// Whether there is a message.
+    explicit operator bool() const noexcept { return core_ != nullptr; }
+    /// kOk, or why there is none: kEmpty, kAlreadyPinned, kPayloadMismatch, kCorruptChannel.
+    [[nodiscard]] Errc status() const noexcept { return status_; }
+
+    /// The message. Requires operator bool, as all that follows.
+    [[nodiscard]] const T& operator*() const noexcept requires(!std::is_same_v<T, Bytes>) {
+        return *std::launder(reinterpret_cast<const T*>(core_->payload()));
+    }
+    [[nodiscard]] const T* operator->() const noexcept requires(!std::is_same_v<T, Bytes>) {
+        return &**this;
+    }
+    [[nodiscard]] std::span<const std::byte> bytes() const noexcept {
+        // Relaxed, here and below: constant while pinned, ordered by the acquire. The bound holds
+        // also where a hostile producer changes the size under us.
+        const std::uint64_t size = core_->header().size.load(std::memory_order_relaxed);
+        const std::uint64_t capacity = core_->channel.geometry.capacity;
+        return {core_->payload(), static_cast<std::size_t>(size < capacity ? size : capacity)};
+    }
+    /// Whether it is another message than the one acquired before it.
+    [[nodiscard]] bool fresh() const noexcept { return core_->end.fresh(); }
+    [[nodiscard]] std::uint64_t sequence() const noexcept {
+        return core_->header().sequence.load(std::memory_order_relaxed);
+    }
+    [[nodiscard]] MessageInfo info() const noexcept { return detail::read_info(core_->header()); }
+
+    /// Gives the message back. It stays pinned in the background until the next acquire, at no cost
+    /// to anybody, so that acquiring the same message again is almost free. kNotPinned: released
+    /// already. kCellOverwritten: another process wrote into this consumer's cell meanwhile, so
+    /// what was read may have changed under the reader.
+    Errc release() noexcept {
+        return core_ == nullptr ? Errc::kNotPinned : std::exchange(core_, nullptr)->end.release();
+    }
+
+  private:
+    template <Payload>
+    friend class Consumer;
+    Pinned(detail::ConsumerCore* core, Errc status) noexcept : core_(core), status_(status) {}
+
+    detail::ConsumerCore* core_;
+    Errc status_;
+};
+
+/// The reading end of one other worker's channel (Worker::consumer()). Move-only; keeps the
+/// membership alive. Used by one thread at a time, in the process that attached; in a forked child
+/// it aborts. Different consumers of one worker may be used by different threads. Never delays the
+/// producer or another consumer, also when it is stopped or killed with a message pinned.
+template <Payload T = Bytes>
+class Consumer {
+  public:
+    Consumer(Consumer&&) noexcept = default;
+    Consumer& operator=(Consumer&& other) noexcept {
+        if (this != &other) {
+            give_up();
+            membership_ = std::move(other.membership_);
+            core_ = other.core_;
+        }
+        return *this;
+    }
+    ~Consumer() { give_up(); }
+
+    /// Pins the latest message. Its sequence is never lower than that of an earlier acquire. An
+    /// empty Pinned with kEmpty before the first message; with kAlreadyPinned while another is
+    /// pinned. Progress: wait-free; one read-modify-write usually, three at the most; for the same
+    /// message again none.
+    [[nodiscard]] Pinned<T> acquire() noexcept {
+        core_->check_usable();
+        if (!core_->type_checked) [[unlikely]] {
+            const Errc type = core_->check_type();
+            if (type != Errc::kOk) {
+                return {nullptr, type};
+            }
+        }
+        const Errc status = core_->end.acquire();
+        if (status != Errc::kOk) {
+            return {nullptr, status};
+        }
+        if constexpr (!std::is_same_v<T, Bytes>) {
+            // Relaxed: ordered by the acquire.
+            if (core_->header().size.load(std::memory_order_relaxed) != sizeof(T)) [[unlikely]] {
+                core_->end.release(false);
+                return {nullptr, Errc::kCorruptChannel};
+            }
+        }
+        return {core_, Errc::kOk};
+    }
+
+    /// Whether a message has been published since the last one acquired. A hint: one load.
+    [[nodiscard]] bool has_newer() const noexcept {
+        core_->check_usable();
+        return core_->end.has_newer();
+    }
+
+    /// Sleeps until there is something newer than the last message acquired. kOk, kTimeout, or
+    /// kInterrupted (Worker::interrupt()). Beats the worker's heart meanwhile.
+    Errc wait_newer(std::chrono::steady_clock::time_point deadline) {
+        core_->check_usable();
+        return detail::wait_newer(*membership_, *core_, deadline);
+    }
+    Errc wait_newer(std::chrono::nanoseconds timeout) {
+        return wait_newer(std::chrono::steady_clock::now() + timeout);
+    }
+
+    /// The worker whose channel this is.
+    [[nodiscard]] WorkerIndex producer() const noexcept { return core_->index; }
+
+  private:
+    friend class Worker;
+    Consumer(std::shared_ptr<detail::Membership> membership, detail::ConsumerCore* core) noexcept
+        : membership_(std::move(membership)), core_(core) {}
+    void give_up() noexcept {
+        if (membership_ != nullptr) {
+            core_->taken = false;
+        }
+    }
+
+    std::shared_ptr<detail::Membership> membership_;
+    detail::ConsumerCore* core_;
+};
+
+}  // namespace shmipc

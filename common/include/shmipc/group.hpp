@@ -1,0 +1,104 @@
+// A group: its N shared-memory objects, born together and removed together.
+//
+// Used by whoever looks after a group without being one of its workers: the supervisor, the control
+// client, tests. Maps nothing and trusts nothing that lies in the objects: it reads with pread, so
+// that a worker which truncates its object, or scribbles on it, cannot harm the reader.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include <shmipc/error.hpp>
+#include <shmipc/ids.hpp>
+#include <shmipc/layout.hpp>
+
+namespace shmipc {
+
+/// What a group is made of; all of its programs say the same.
+struct GroupConfig {
+    std::string name;             ///< [A-Za-z0-9_-]{1,64}
+    std::uint32_t workers = 0;    ///< N: 2 … 1024
+    std::uint64_t capacity = 64;  ///< bytes of the longest message: 8 … 2^30
+    /// Slots of each channel: N + 1 … 4 N; 0 stands for N + 1, the fewest that can do. More make
+    /// the producer's scans rarer.
+    std::uint32_t slots = 0;
+
+    [[nodiscard]] layout::Geometry geometry() const noexcept {
+        return {workers, slots == 0 ? layout::Geometry::minimum_slots(workers) : slots, capacity};
+    }
+    /// Throws kInvalidGroupName or kInvalidGeometry with the range that was left.
+    void check() const;
+};
+
+/// Name of the object of worker `index`, as shm_open(3) takes it, without the slash.
+std::string object_name(const std::string& group, WorkerIndex index);
+
+/// What a worker told of itself last. Anything may stand here if the worker is hostile.
+struct VitalSigns {
+    std::uint32_t pid = 0;
+    layout::WorkerState state = layout::WorkerState::kNever;
+    std::uint32_t incarnation = 0;
+    std::uint64_t heartbeat = 0;
+    std::chrono::nanoseconds started{0};  ///< CLOCK_BOOTTIME at attach
+    std::uint64_t written = 0;            ///< messages published over all incarnations, modulo 2^48
+};
+
+/// A message that a worker has in use, or had when it died.
+struct HeldMessage {
+    WorkerIndex channel{0};
+    std::uint64_t sequence = 0;
+};
+
+class Group {
+  public:
+    /// Opens the group's N objects, or creates them all if there is none. Under a lock, so that any
+    /// number of processes may do so at once: exactly one creates. A creator that died half-way is
+    /// made good. Throws Error: kInvalid…, kNoSpace (nothing is left behind), kNoPermission,
+    /// kOtherOwner, k…Mismatch with what was expected and found, kIncompleteGroup, kGroupBusy (the
+    /// lock is held for more than 10 s).
+    static Group create_or_open(const GroupConfig& config);
+    static std::optional<Group> create_or_open(const GroupConfig& config, std::error_code& error);
+
+    /// Opens an existing group, whatever its geometry. Throws kNoGroup, and as above.
+    static Group open(const std::string& name);
+    static std::optional<Group> open(const std::string& name, std::error_code& error);
+
+    /// Removes all objects of a group, also of one that is incomplete or of another layout. Takes
+    /// all identity locks first: kGroupBusy, with the worker that runs, if one is held; nothing is
+    /// removed then. False if there was nothing to remove.
+    static bool remove(const std::string& name);
+    static bool remove(const std::string& name, std::error_code& error);
+
+    Group(Group&&) noexcept;
+    Group& operator=(Group&&) noexcept;
+    ~Group();
+
+    [[nodiscard]] const std::string& name() const noexcept;
+    [[nodiscard]] const layout::Geometry& geometry() const noexcept;
+    /// Whether this call to create_or_open() was the birth.
+    [[nodiscard]] bool created() const noexcept;
+
+    /// What the worker told last; nothing if its object cannot be read any more.
+    [[nodiscard]] std::optional<VitalSigns> vital_signs(WorkerIndex index) const noexcept;
+    /// Messages that worker `index` has in use (HELD), or had when it died, in the order of the
+    /// channels. Bounded by N − 1.
+    [[nodiscard]] std::vector<HeldMessage> held_by(WorkerIndex index) const;
+    /// New messages that worker `index` has acquired, over all incarnations.
+    [[nodiscard]] std::uint64_t read_by(WorkerIndex index) const noexcept;
+    /// Whether a process holds the identity of worker `index`. Takes no lock.
+    [[nodiscard]] bool running(WorkerIndex index) const;
+    /// kOk; kNameLost if the object's name is gone or names another object now.
+    [[nodiscard]] Errc verify_name(WorkerIndex index) const noexcept;
+
+  private:
+    struct State;
+    explicit Group(std::unique_ptr<State> state) noexcept;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace shmipc

@@ -1,0 +1,110 @@
+// Structured logging for the programs of this project: one front, spdlog; one event, one line.
+//
+// A log line has a level, an event (what happened, from a fixed list), a message for people, and
+// fields for machines. On a terminal it becomes a human line, elsewhere a line of JSON with the
+// same fields. A leaf: nothing in the library's data path logs, and nothing here knows of the rest.
+//
+// One thread at a time for init(); log() from any thread. Not from a signal handler.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace shmipc::log {
+
+enum class Level : std::uint8_t { kDebug, kInfo, kWarning, kError };
+enum class Format : std::uint8_t {
+    kAuto,   ///< human lines if standard output is a terminal, else JSON
+    kHuman,  ///< "<who>: <message>"
+    kJson,   ///< one JSON object a line, with all fields
+};
+
+std::optional<Level> parse_level(std::string_view text) noexcept;
+std::optional<Format> parse_format(std::string_view text) noexcept;
+std::string_view name_of(Level level) noexcept;
+std::string_view name_of(Format format) noexcept;
+
+/// Kinds of events: the values of field SHMIPC_EVENT.
+enum class Event : std::uint8_t {
+    kMessage,  ///< no event of its own
+    // A worker's life, told by itself.
+    kWorkerAttached,
+    kWorkerWaiting,
+    kWorkerReady,
+    kWorkerStopped,
+    kPinReclaimed,
+    kPinsReclaimed,
+    kObjectNameLost,
+    kExchange,  ///< stock worker: read or written
+    // A worker's life, told by its supervisor.
+    kWorkerStarted,
+    kWorkerExited,
+    kWorkerRestarting,
+    kWorkerFailed,
+    kWorkerExecFailed,
+    kWorkerKilled,
+    kWorkerHung,
+    // The supervisor's.
+    kGroupCreated,
+    kGroupRemoved,
+    kSupervisorStarting,
+    kSupervisorReady,
+    kSupervisorStopping,
+    kSupervisorStopped,
+    kSupervisorFailed,
+    kConfigInvalid,
+};
+std::string_view name_of(Event event) noexcept;
+
+/// A field: its name in capitals (STYLE of the journal: SHMIPC_WORKER, EXIT_STATUS, …) and its
+/// value.
+struct Field {
+    std::string_view name;
+    std::variant<std::int64_t, std::uint64_t, std::string> value;
+
+    template <class Integer>
+    requires std::is_integral_v<Integer> Field(std::string_view field, Integer number)
+        : name(field) {
+        if constexpr (std::is_signed_v<Integer>) {
+            value = static_cast<std::int64_t>(number);
+        } else {
+            value = static_cast<std::uint64_t>(number);
+        }
+    }
+    Field(std::string_view field, std::string text) : name(field), value(std::move(text)) {}
+    Field(std::string_view field, std::string_view text) : name(field), value(std::string(text)) {}
+    Field(std::string_view field, const char* text) : name(field), value(std::string(text)) {}
+};
+
+struct Options {
+    std::string identifier;  ///< SYSLOG_IDENTIFIER: the program's name
+    std::string prefix;      ///< of human lines: "0" for worker 0, "supervisor"; empty: none
+    Level level = Level::kInfo;
+    Format format = Format::kAuto;
+    std::vector<Field> fields{};  ///< that every line carries: SHMIPC_GROUP, …
+    /// Drop a line, and count it, rather than wait for whoever reads standard output (a supervisor
+    /// must not stand still behind a stopped terminal). The next line that goes out tells the
+    /// count.
+    bool never_block = false;
+    /// Called once, from within log(), when standard output has lost its reader (EPIPE). The
+    /// process must ignore SIGPIPE for it to be reached.
+    std::function<void()> on_broken_output{};
+};
+
+/// Sets up this process's log. Lines go to standard output, each in one write(2), so that lines
+/// of several processes do not mix. Without init() lines go out as human lines of level info.
+void init(Options options);
+bool enabled(Level level) noexcept;
+/// Writes one line. A newline in `message` does not end it (human lines: later lines are indented).
+void log(Level level, Event event, std::string_view message,
+         std::initializer_list<Field> fields = {});
+
+}  // namespace shmipc::log

@@ -1,0 +1,55 @@
+// Observer: looks at the latest messages of a group without being one of its workers.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include <shmipc/error.hpp>
+#include <shmipc/ids.hpp>
+#include <shmipc/message.hpp>
+
+namespace shmipc {
+
+/// Reads a group's channels through read-only mappings. It has no cell and writes nothing, so that
+/// it can be in nobody's way; in turn a message that is overwritten while it copies is lost to it,
+/// and the next is tried. Any number of observers, in any process that may read the objects. Used
+/// by one thread at a time. Do not use it on objects whose workers are hostile: one that truncates
+/// its object kills those who map it.
+class Observer {
+  public:
+    struct Message {
+        MessageInfo info;
+        std::vector<std::byte> bytes;
+    };
+    struct Payload {
+        std::string name;        ///< empty: not stamped yet
+        std::uint32_t size = 0;  ///< bytes; 0: any length
+    };
+
+    /// Throws Error as Group::open() does.
+    static Observer open(const std::string& group);
+    static std::optional<Observer> open(const std::string& group, std::error_code& error);
+
+    Observer(Observer&&) noexcept;
+    Observer& operator=(Observer&&) noexcept;
+    ~Observer();
+
+    [[nodiscard]] std::uint32_t workers() const noexcept;
+    /// Copies the latest message of a channel into `message`, whose buffer is reused. kOk, kEmpty;
+    /// kContended: overtaken in each of a bounded number of tries; kCorruptChannel; kInvalidIndex.
+    Errc read(WorkerIndex channel, Message& message);
+    /// What the channel carries.
+    [[nodiscard]] Payload payload(WorkerIndex channel) const;
+
+  private:
+    struct State;
+    explicit Observer(std::unique_ptr<State> state) noexcept;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace shmipc

@@ -1,0 +1,60 @@
+// The thin layer over system calls: descriptors that have an owner, calls that are retried after
+// EINTR, errors that name the call.
+#pragma once
+
+#include <cerrno>
+#include <string>
+#include <utility>
+
+#include <shmipc/error.hpp>
+
+namespace shmipc::os {
+
+/// Owns a file descriptor; closes it. Empty is −1.
+class Fd {
+  public:
+    Fd() noexcept = default;
+    explicit Fd(int fd) noexcept : fd_(fd) {}
+    Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    Fd& operator=(Fd&& other) noexcept {
+        if (this != &other) {
+            reset();
+            fd_ = std::exchange(other.fd_, -1);
+        }
+        return *this;
+    }
+    Fd(const Fd&) = delete;
+    Fd& operator=(const Fd&) = delete;
+    ~Fd() { reset(); }
+
+    [[nodiscard]] int get() const noexcept { return fd_; }
+    explicit operator bool() const noexcept { return fd_ >= 0; }
+    [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
+    void reset() noexcept;
+
+  private:
+    int fd_ = -1;
+};
+
+/// Calls `call` until it is not interrupted by a signal. Returns what it returned; errno is its.
+template <class Call>
+auto retry(Call&& call) noexcept(noexcept(call())) {
+    auto result = call();
+    while (result == -1 && errno == EINTR) {
+        result = call();
+    }
+    return result;
+}
+
+/// retry(), and an Error "<what>: <strerror>" with the code that fits errno: kNoPermission for
+/// EACCES and EPERM, kNoSpace for ENOSPC and EDQUOT, kSystem otherwise.
+template <class Call>
+auto require(const std::string& what, Call&& call) {
+    auto result = retry(std::forward<Call>(call));
+    if (result == -1) {
+        throw Error::from_errno(Errc::kSystem, errno, what);
+    }
+    return result;
+}
+
+}  // namespace shmipc::os

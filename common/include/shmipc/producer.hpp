@@ -1,0 +1,182 @@
+// Producer: the writing end of a worker's own channel.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <span>
+#include <type_traits>
+#include <utility>
+
+#include <shmipc/detail/cores.hpp>
+#include <shmipc/error.hpp>
+#include <shmipc/message.hpp>
+
+namespace shmipc {
+
+/// A slot to fill in place. Returned unpublished, it leaves no trace. Borrows its Producer, which
+/// must outlive it; the same thread rule.
+template <Payload T>
+class Loan {
+  public:
+    Loan(Loan&& other) noexcept
+        : core_(std::exchange(other.core_, nullptr)), status_(other.status_) {}
+    Loan& operator=(Loan&& other) noexcept {
+        if (this != &other) {
+            give_back();
+            core_ = std::exchange(other.core_, nullptr);
+            status_ = other.status_;
+        }
+        return *this;
+    }
+    Loan(const Loan&) = delete;
+    Loan& operator=(const Loan&) = delete;
+    ~Loan() { give_back(); }
+
+    /// Whether there is a slot to fill.
+    explicit operator bool() const noexcept { return core_ != nullptr; }
+    /// kOk, or why there is none: kAlreadyLoaned.
+    [[nodiscard]] Errc status() const noexcept { return status_; }
+
+    /// The payload to fill. It holds bytes of an old message, in no particular state: write all of
+    /// it. Requires operator bool.
+    [[nodiscard]] T& operator*() const noexcept requires(!std::is_same_v<T, Bytes>) {
+        return *std::launder(reinterpret_cast<T*>(core_->end.channel().payload(core_->slot)));
+    }
+    [[nodiscard]] T* operator->() const noexcept requires(!std::is_same_v<T, Bytes>) {
+        return &**this;
+    }
+    /// The same as raw bytes: the whole capacity.
+    [[nodiscard]] std::span<std::byte> bytes() const noexcept requires(std::is_same_v<T, Bytes>) {
+        return {core_->end.channel().payload(core_->slot),
+                static_cast<std::size_t>(core_->end.channel().geometry.capacity)};
+    }
+
+    /// Makes the payload the channel's latest message. kNotLoaned: published already.
+    /// Progress: wait-free; no system call but one wake for each sleeper.
+    Errc publish() noexcept requires(!std::is_same_v<T, Bytes>) {
+        return core_ == nullptr ? Errc::kNotLoaned
+                                : std::exchange(core_, nullptr)->publish(sizeof(T));
+    }
+    /// The same for the first `size` bytes. kTooLarge: more than the capacity; the loan stays open.
+    Errc publish(std::size_t size) noexcept requires(std::is_same_v<T, Bytes>) {
+        if (core_ == nullptr) {
+            return Errc::kNotLoaned;
+        }
+        const Errc outcome = core_->publish(size);
+        if (outcome == Errc::kOk) {
+            core_ = nullptr;
+        }
+        return outcome;
+    }
+
+  private:
+    template <Payload>
+    friend class Producer;
+    Loan(detail::ProducerCore* core, Errc status) noexcept : core_(core), status_(status) {}
+    void give_back() noexcept {
+        if (core_ != nullptr) {
+            core_->give_back();
+        }
+    }
+
+    detail::ProducerCore* core_;
+    Errc status_;
+};
+
+/// The writing end of the channel of the worker that gave it out (Worker::producer()). Move-only;
+/// keeps the membership alive. Used by one thread at a time, in the process that attached; in a
+/// forked child it aborts. All functions are wait-free: no consumer, slow, stopped or dead, ever
+/// delays them. A death at any instruction leaves the last published message as it is.
+template <Payload T = Bytes>
+class Producer {
+  public:
+    Producer(Producer&&) noexcept = default;
+    Producer& operator=(Producer&& other) noexcept {
+        if (this != &other) {
+            give_up();
+            membership_ = std::move(other.membership_);
+            core_ = other.core_;
+        }
+        return *this;
+    }
+    ~Producer() { give_up(); }
+
+    /// A slot to fill in place and publish without a copy. One at a time: kAlreadyLoaned otherwise.
+    [[nodiscard]] Loan<T> loan() noexcept {
+        const Errc status = core_->loan();
+        return {status == Errc::kOk ? core_ : nullptr, status};
+    }
+
+    /// Copies and publishes. kAlreadyLoaned: a loan is open.
+    Errc publish(const T& value) noexcept requires(!std::is_same_v<T, Bytes>) {
+        const Errc status = core_->loan();
+        if (status != Errc::kOk) {
+            return status;
+        }
+        std::memcpy(core_->end.channel().payload(core_->slot), &value, sizeof value);
+        return core_->publish(sizeof value);
+    }
+    /// Copies and publishes 0 … capacity() bytes. kTooLarge: nothing is published.
+    Errc publish(std::span<const std::byte> bytes) noexcept requires(std::is_same_v<T, Bytes>) {
+        if (bytes.size() > capacity()) {
+            return Errc::kTooLarge;
+        }
+        const Errc status = core_->loan();
+        if (status != Errc::kOk) {
+            return status;
+        }
+        if (!bytes.empty()) {
+            std::memcpy(core_->end.channel().payload(core_->slot), bytes.data(), bytes.size());
+        }
+        return core_->publish(bytes.size());
+    }
+
+    /// Sequence of the last message published, by this incarnation or an earlier one; 0: none.
+    [[nodiscard]] std::uint64_t sequence() const noexcept { return core_->end.sequence(); }
+    /// Bytes of the longest message.
+    [[nodiscard]] std::uint64_t capacity() const noexcept {
+        return core_->end.channel().geometry.capacity;
+    }
+    /// Copies the message that was published last, by this incarnation or an earlier one, so that a
+    /// restarted producer can go on from it. False if there is none.
+    bool last(T& value) const noexcept requires(!std::is_same_v<T, Bytes>) {
+        core_->check_usable();
+        if (sequence() == 0) {
+            return false;
+        }
+        std::memcpy(&value, core_->end.channel().payload(core_->end.current().slot()),
+                    sizeof value);
+        return true;
+    }
+    /// The bytes of that message, where they lie; constant until the next publish and the one after
+    /// it. Empty if there is none.
+    [[nodiscard]] std::span<const std::byte> last() const noexcept
+        requires(std::is_same_v<T, Bytes>) {
+        core_->check_usable();
+        if (sequence() == 0) {
+            return {};
+        }
+        const SlotIndex slot = core_->end.current().slot();
+        const protocol::Channel& channel = core_->end.channel();
+        // Relaxed: written by this process, or ordered by recovery.
+        return {channel.payload(slot), channel.header(slot).size.load(std::memory_order_relaxed)};
+    }
+
+  private:
+    friend class Worker;
+    Producer(std::shared_ptr<detail::Membership> membership, detail::ProducerCore* core) noexcept
+        : membership_(std::move(membership)), core_(core) {}
+    void give_up() noexcept {
+        if (membership_ != nullptr) {
+            core_->taken = false;
+        }
+    }
+
+    std::shared_ptr<detail::Membership> membership_;
+    detail::ProducerCore* core_;
+};
+
+}  // namespace shmipc

@@ -1,0 +1,230 @@
+#include <shmipc/group.hpp>
+
+#include <array>
+#include <cstddef>
+#include <cstring>
+#include <utility>
+
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <shmipc/os.hpp>
+#include <shmipc/protocol/words.hpp>
+
+#include "birth.hpp"
+#include "identity.hpp"
+#include "segment.hpp"
+
+namespace shmipc {
+
+namespace {
+
+/// Reads one value, or nothing where the object ends before it.
+template <class Value>
+std::optional<Value> read_at(int fd, std::uint64_t offset) noexcept {
+    Value value{};
+    const auto got =
+        os::retry([&] { return pread(fd, &value, sizeof value, static_cast<off_t>(offset)); });
+    return got == static_cast<ssize_t>(sizeof value) ? std::optional(value) : std::nullopt;
+}
+
+/// layout::Vitals as plain numbers, for pread.
+struct PlainVitals {
+    std::uint32_t pid;
+    std::uint32_t state;
+    std::uint32_t incarnation;
+    std::uint32_t membarrier;
+    std::uint64_t started_ns;
+    std::uint64_t heartbeat;
+};
+static_assert(offsetof(PlainVitals, incarnation) == offsetof(layout::Vitals, incarnation) &&
+              offsetof(PlainVitals, started_ns) == offsetof(layout::Vitals, started_ns) &&
+              offsetof(PlainVitals, heartbeat) == offsetof(layout::Vitals, heartbeat));
+
+template <class Call>
+auto catching(std::error_code& error, Call&& call) -> std::optional<decltype(call())> {
+    error.clear();
+    try {
+        return call();
+    } catch (const Error& failure) {
+        error = failure.code();
+        return std::nullopt;
+    }
+}
+
+std::uint64_t cell_offset(CellIndex cell) noexcept {
+    return layout::Geometry::shared_offset() + sizeof(layout::SharedPart) +
+           std::uint64_t{to_number(cell)} * sizeof(layout::Cell);
+}
+
+}  // namespace
+
+void GroupConfig::check() const {
+    if (!is_group_name(name)) {
+        throw Error(Errc::kInvalidGroupName,
+                    "invalid group name '" + name + "': expected [A-Za-z0-9_-]{1,64}");
+    }
+    const auto require = [](bool holds, const char* what, std::uint64_t value, std::uint64_t low,
+                            std::uint64_t high) {
+        if (!holds) {
+            throw Error(Errc::kInvalidGeometry,
+                        std::string("invalid ") + what + " " + std::to_string(value) +
+                            ": expected " + std::to_string(low) + " to " + std::to_string(high));
+        }
+    };
+    require(workers >= kMinWorkers && workers <= kMaxWorkers, "number of workers", workers,
+            kMinWorkers, kMaxWorkers);
+    require(capacity >= kMinCapacity && capacity <= kMaxCapacity, "message capacity (bytes)",
+            capacity, kMinCapacity, kMaxCapacity);
+    require(geometry().valid(), "number of slots", slots, layout::Geometry::minimum_slots(workers),
+            layout::Geometry::maximum_slots(workers));
+}
+
+std::string object_name(const std::string& group, WorkerIndex index) {
+    return "shmipc." + group + "." + std::to_string(to_number(index));
+}
+
+struct Group::State {
+    std::string name;
+    layout::Geometry geometry;
+    bool created = false;
+    std::vector<detail::Segment> segments;
+
+    void open_all(const detail::Generation& generation) {
+        segments.reserve(geometry.workers);
+        for (std::uint32_t i = 0; i < geometry.workers; ++i) {
+            segments.push_back(detail::Segment::open(name, WorkerIndex{i}, detail::Access::kObserve,
+                                                     geometry, generation));
+        }
+    }
+    [[nodiscard]] int fd(WorkerIndex index) const noexcept {
+        return segments[to_number(index)].fd();
+    }
+    [[nodiscard]] bool has(WorkerIndex index) const noexcept {
+        return to_number(index) < geometry.workers;
+    }
+};
+
+Group::Group(std::unique_ptr<State> state) noexcept : state_(std::move(state)) {}
+Group::Group(Group&&) noexcept = default;
+Group& Group::operator=(Group&&) noexcept = default;
+Group::~Group() = default;
+
+Group Group::create_or_open(const GroupConfig& config) {
+    auto state = std::make_unique<State>();
+    const detail::Birth birth = detail::ensure_group(config);
+    state->name = config.name;
+    state->geometry = config.geometry();
+    state->created = birth.created;
+    state->open_all(birth.generation);
+    return Group(std::move(state));
+}
+
+std::optional<Group> Group::create_or_open(const GroupConfig& config, std::error_code& error) {
+    return catching(error, [&] { return create_or_open(config); });
+}
+
+Group Group::open(const std::string& name) {
+    if (!is_group_name(name)) {
+        throw Error(Errc::kInvalidGroupName,
+                    "invalid group name '" + name + "': expected [A-Za-z0-9_-]{1,64}");
+    }
+    auto state = std::make_unique<State>();
+    const detail::Segment first =
+        detail::Segment::open(name, WorkerIndex{0}, detail::Access::kObserve);
+    state->name = name;
+    state->geometry = first.geometry();
+    state->open_all(first.generation());
+    return Group(std::move(state));
+}
+
+std::optional<Group> Group::open(const std::string& name, std::error_code& error) {
+    return catching(error, [&] { return open(name); });
+}
+
+bool Group::remove(const std::string& name) {
+    return detail::remove_group(name);
+}
+
+bool Group::remove(const std::string& name, std::error_code& error) {
+    return catching(error, [&] { return remove(name); }).value_or(false);
+}
+
+const std::string& Group::name() const noexcept {
+    return state_->name;
+}
+const layout::Geometry& Group::geometry() const noexcept {
+    return state_->geometry;
+}
+bool Group::created() const noexcept {
+    return state_->created;
+}
+
+std::optional<VitalSigns> Group::vital_signs(WorkerIndex index) const noexcept {
+    if (!state_->has(index)) {
+        return std::nullopt;
+    }
+    const auto vitals =
+        read_at<PlainVitals>(state_->fd(index), offsetof(layout::ProducerPart, vitals));
+    const auto current =
+        read_at<std::uint64_t>(state_->fd(index), offsetof(layout::ProducerPart, current));
+    if (!vitals || !current) {
+        return std::nullopt;
+    }
+    return VitalSigns{.pid = vitals->pid,
+                      .state = static_cast<layout::WorkerState>(vitals->state),
+                      .incarnation = vitals->incarnation,
+                      .heartbeat = vitals->heartbeat,
+                      .started = std::chrono::nanoseconds{vitals->started_ns},
+                      .written = *current >> 16U};
+}
+
+std::vector<HeldMessage> Group::held_by(WorkerIndex index) const {
+    std::vector<HeldMessage> held;
+    for (std::uint32_t i = 0; i < state_->geometry.workers && state_->has(index); ++i) {
+        const WorkerIndex channel{i};
+        if (channel == index) {
+            continue;
+        }
+        const auto word =
+            read_at<std::uint32_t>(state_->fd(channel), cell_offset(cell_of(index, channel)));
+        const protocol::CellWord cell{word.value_or(0)};
+        if (cell.state() != protocol::CellState::kHeld ||
+            to_number(cell.slot()) >= state_->geometry.slots) {
+            continue;
+        }
+        const std::uint64_t slot =
+            state_->geometry.slots_offset() + to_number(cell.slot()) * state_->geometry.stride();
+        if (const auto sequence = read_at<std::uint64_t>(state_->fd(channel), slot)) {
+            held.push_back({.channel = channel, .sequence = *sequence});
+        }
+    }
+    return held;
+}
+
+std::uint64_t Group::read_by(WorkerIndex index) const noexcept {
+    std::uint64_t sum = 0;
+    for (std::uint32_t i = 0; i < state_->geometry.workers && state_->has(index); ++i) {
+        const WorkerIndex channel{i};
+        if (channel != index) {
+            sum +=
+                read_at<std::uint64_t>(state_->fd(channel), cell_offset(cell_of(index, channel)) +
+                                                                offsetof(layout::Cell, reads))
+                    .value_or(0);
+        }
+    }
+    return sum;
+}
+
+bool Group::running(WorkerIndex index) const {
+    return state_->has(index) && detail::is_locked(state_->fd(index), object_name(name(), index));
+}
+
+Errc Group::verify_name(WorkerIndex index) const noexcept {
+    if (!state_->has(index)) {
+        return Errc::kInvalidIndex;
+    }
+    return state_->segments[to_number(index)].has_its_name() ? Errc::kOk : Errc::kNameLost;
+}
+
+}  // namespace shmipc

@@ -1,0 +1,360 @@
+#include "segment.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+#include <boost/interprocess/exceptions.hpp>
+#include <boost/interprocess/mapped_region.hpp>
+#include <boost/interprocess/shared_memory_object.hpp>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <shmipc/error.hpp>
+#include <shmipc/group.hpp>
+#include <shmipc/os.hpp>
+
+namespace shmipc::detail {
+
+namespace bip = boost::interprocess;
+
+namespace {
+
+/// Where glibc's shm_open looks; a nameless file can only be made by path.
+constexpr const char* kDirectory = "/dev/shm";
+
+std::string quoted(const std::string& name) {
+    return "object '" + name + "'";
+}
+
+Error boost_error(const bip::interprocess_exception& error, const std::string& what) {
+    return Error::from_errno(Errc::kSystem, error.get_native_error(), what);
+}
+
+template <class Number>
+Error mismatch(Errc code, const std::string& name, const char* what, Number expected,
+               Number found) {
+    return {code, quoted(name) + " has " + what + " " + std::to_string(found) + ", expected " +
+                      std::to_string(expected) +
+                      ": start all programs of the group with the same value, or remove the old "
+                      "group once its workers are stopped (shmipcctl clean)"};
+}
+
+/// Reserves [offset, offset + bytes), so that a full file system is an error here and not a SIGBUS
+/// in whoever touches the page first.
+void reserve(int fd, std::uint64_t offset, std::uint64_t bytes, const std::string& name) {
+    int error = 0;
+    do {
+        error = posix_fallocate(fd, static_cast<off_t>(offset), static_cast<off_t>(bytes));
+    } while (error == EINTR);
+    if (error != 0) {
+        throw Error::from_errno(Errc::kSystem, error,
+                                "cannot reserve " + describe_bytes(bytes) + " in " +
+                                    std::string(kDirectory) + " for " + quoted(name));
+    }
+}
+
+}  // namespace
+
+Generation Generation::random() {
+    Generation generation;
+    const auto got = os::require("cannot get random bytes", [&] {
+        return getrandom(generation.bits.data(), sizeof generation.bits, 0);
+    });
+    if (static_cast<std::size_t>(got) != sizeof generation.bits) {
+        throw Error(Errc::kSystem, "cannot get random bytes: too few");
+    }
+    return generation;
+}
+
+struct Segment::Object {
+    bip::shared_memory_object memory;
+};
+
+Segment::Segment(std::unique_ptr<Object> object, std::string name)
+    : object_(std::move(object)), name_(std::move(name)) {}
+Segment::Segment(Segment&&) noexcept = default;
+Segment& Segment::operator=(Segment&&) noexcept = default;
+Segment::~Segment() = default;
+
+int Segment::fd() const noexcept {
+    return object_->memory.get_mapping_handle().handle;
+}
+
+void Segment::create(const std::string& group, WorkerIndex index, const layout::Geometry& geometry,
+                     const Generation& generation) {
+    const std::string name = object_name(group, index);
+    // Mode 0660 less umask.
+    const os::Fd file(os::require("cannot create " + quoted(name) + " in " + kDirectory, [] {
+        return ::open(kDirectory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0660);
+    }));
+    os::require("cannot size " + quoted(name),
+                [&] { return ftruncate(file.get(), static_cast<off_t>(geometry.object_bytes())); });
+    reserve(file.get(), 0, layout::Geometry::producer_bytes(), name);
+    reserve(file.get(), layout::Geometry::shared_offset(), geometry.shared_bytes(), name);
+    reserve(file.get(), geometry.slots_offset(), geometry.slots_bytes(), name);
+
+    // Everything else is zero: nothing published, all cells free, nobody has attached.
+    const layout::Header header{.magic = layout::kMagic,
+                                .layout_version = layout::kLayoutVersion,
+                                .group_size = geometry.workers,
+                                .layout_hash = layout::layout_hash(),
+                                .generation = {generation.bits[0], generation.bits[1]},
+                                .index = to_number(index),
+                                .slot_count = geometry.slots,
+                                .capacity = geometry.capacity,
+                                .object_bytes = geometry.object_bytes()};
+    const auto written = os::require("cannot write the header of " + quoted(name),
+                                     [&] { return pwrite(file.get(), &header, sizeof header, 0); });
+    if (static_cast<std::size_t>(written) != sizeof header) {
+        throw Error(Errc::kSystem, "cannot write the header of " + quoted(name));
+    }
+    // The birth: from here on the object is there, whole.
+    const std::string nameless = "/proc/self/fd/" + std::to_string(file.get());
+    os::require("cannot link " + quoted(name), [&] {
+        return linkat(AT_FDCWD, nameless.c_str(), AT_FDCWD, path_of(name).c_str(),
+                      AT_SYMLINK_FOLLOW);
+    });
+}
+
+Segment Segment::open(const std::string& group, WorkerIndex index, Access access) {
+    const std::string name = object_name(group, index);
+    try {
+        auto object = std::make_unique<Object>(Object{bip::shared_memory_object(
+            bip::open_only, name.c_str(),
+            access == Access::kTakePart ? bip::read_write : bip::read_only)});
+        Segment segment(std::move(object), name);
+        segment.check(index, access);
+        return segment;
+    } catch (const bip::interprocess_exception& error) {
+        if (error.get_native_error() == ENOENT) {
+            throw Error(Errc::kNoGroup, "there is no " + quoted(name) + " in " + kDirectory +
+                                            ": group '" + group +
+                                            "' has not been started, or has been removed");
+        }
+        throw boost_error(error, "cannot open " + quoted(name) + " in " + kDirectory);
+    }
+}
+
+Segment Segment::open(const std::string& group, WorkerIndex index, Access access,
+                      const layout::Geometry& expected, const Generation& generation) {
+    Segment segment = open(group, index, access);
+    segment.require_geometry(expected);
+    if (segment.generation() != generation) {
+        throw Error(
+            Errc::kGenerationMismatch,
+            quoted(segment.name()) + " is of another generation than object '" +
+                object_name(group, WorkerIndex{0}) +
+                "': the group was removed and created again meanwhile; start again, or stop "
+                "its workers and remove it (shmipcctl clean)");
+    }
+    return segment;
+}
+
+void Segment::check(WorkerIndex index, Access access) {
+    struct stat status {};
+    os::require("cannot look at " + quoted(name_), [&] { return fstat(fd(), &status); });
+    if (!S_ISREG(status.st_mode)) {
+        throw Error(Errc::kNotAnObject, quoted(name_) + " is not a regular file");
+    }
+    if (access != Access::kInspect && status.st_uid != geteuid()) {
+        throw Error(Errc::kOtherOwner, quoted(name_) + " belongs to user " +
+                                           std::to_string(status.st_uid) + ", expected " +
+                                           std::to_string(geteuid()) +
+                                           ": run as that user, or choose another group name");
+    }
+    const auto size = static_cast<std::uint64_t>(status.st_size);
+    layout::Header header{};
+    if (size < sizeof header) {
+        throw Error(Errc::kTruncated,
+                    quoted(name_) + " has " + std::to_string(size) + " bytes, expected at least " +
+                        std::to_string(sizeof header) + ": remove it (shmipcctl clean)");
+    }
+    const auto got = os::require("cannot read " + quoted(name_),
+                                 [&] { return pread(fd(), &header, sizeof header, 0); });
+    if (static_cast<std::size_t>(got) != sizeof header || header.magic != layout::kMagic) {
+        throw Error(Errc::kNotAnObject,
+                    quoted(name_) +
+                        " does not begin with the magic number of shmipc: another "
+                        "program uses this name; choose another group name");
+    }
+    if (header.layout_version != layout::kLayoutVersion) {
+        throw mismatch(Errc::kLayoutVersion, name_, "layout version", layout::kLayoutVersion,
+                       header.layout_version);
+    }
+    if (header.layout_hash != layout::layout_hash()) {
+        throw mismatch(Errc::kLayoutHash, name_, "layout hash", layout::layout_hash(),
+                       header.layout_hash);
+    }
+    if (header.index != to_number(index)) {
+        throw mismatch(Errc::kIndexMismatch, name_, "worker index", to_number(index), header.index);
+    }
+    geometry_ = {header.group_size, header.slot_count, header.capacity};
+    generation_.bits = {header.generation[0], header.generation[1]};
+    if (!geometry_.valid()) {
+        throw Error(Errc::kNotAnObject, quoted(name_) +
+                                            " has a corrupt header: stop the workers of the group "
+                                            "and remove it (shmipcctl clean)");
+    }
+    if (size != geometry_.object_bytes() || header.object_bytes != size) {
+        throw Error(Errc::kTruncated,
+                    quoted(name_) + " has " + std::to_string(size) + " bytes, expected " +
+                        std::to_string(geometry_.object_bytes()) +
+                        ": stop the workers of the group and remove it (shmipcctl clean)");
+    }
+}
+
+void Segment::require_geometry(const layout::Geometry& expected) const {
+    if (geometry_.workers != expected.workers) {
+        throw mismatch(Errc::kGroupSizeMismatch, name_, "number of workers", expected.workers,
+                       geometry_.workers);
+    }
+    if (geometry_.capacity != expected.capacity) {
+        throw mismatch(Errc::kCapacityMismatch, name_, "message capacity", expected.capacity,
+                       geometry_.capacity);
+    }
+    if (geometry_.slots != expected.slots) {
+        throw mismatch(Errc::kSlotCountMismatch, name_, "number of slots", expected.slots,
+                       geometry_.slots);
+    }
+}
+
+bool Segment::has_its_name() const noexcept {
+    struct stat mine {};
+    struct stat named {};
+    return fstat(fd(), &mine) == 0 && stat(path_of(name_).c_str(), &named) == 0 &&
+           mine.st_ino == named.st_ino && mine.st_dev == named.st_dev;
+}
+
+struct Mapping::Regions {
+    bip::mapped_region producer;
+    bip::mapped_region shared;
+    bip::mapped_region slots;
+};
+
+namespace {
+
+/// boost's mapped_region takes what has a mapping handle; the segment keeps its object to itself.
+struct Mappable {
+    bip::mapping_handle_t handle;
+    [[nodiscard]] bip::mapping_handle_t get_mapping_handle() const noexcept { return handle; }
+};
+
+bip::mapped_region map(const Mappable& object, bip::mode_t mode, std::uint64_t offset,
+                       std::uint64_t bytes, const std::string& name) {
+    try {
+        bip::mapped_region region(object, mode, static_cast<bip::offset_t>(offset),
+                                  static_cast<std::size_t>(bytes));
+        // A child must not keep the object's open file, and with it the identity lock, alive.
+        os::require("cannot keep " + quoted(name) + " out of forked children", [&] {
+            return madvise(region.get_address(), region.get_size(), MADV_DONTFORK);
+        });
+        return region;
+    } catch (const bip::interprocess_exception& error) {
+        throw boost_error(error, "cannot map " + quoted(name));
+    }
+}
+
+}  // namespace
+
+Mapping::Mapping(const Segment& segment, Role role) : geometry_(segment.geometry()) {
+    const Mappable object{bip::ipcdetail::mapping_handle_from_file_handle(segment.fd())};
+    const bip::mode_t own = role == Role::kProducer ? bip::read_write : bip::read_only;
+    const bip::mode_t common = role == Role::kObserver ? bip::read_only : bip::read_write;
+    regions_ = std::make_unique<Regions>(Regions{
+        map(object, own, 0, layout::Geometry::producer_bytes(), segment.name()),
+        map(object, common, layout::Geometry::shared_offset(), geometry_.shared_bytes(),
+            segment.name()),
+        map(object, own, geometry_.slots_offset(), geometry_.slots_bytes(), segment.name())});
+}
+
+Mapping::Mapping(Mapping&&) noexcept = default;
+Mapping& Mapping::operator=(Mapping&&) noexcept = default;
+Mapping::~Mapping() = default;
+
+protocol::Channel Mapping::channel() const noexcept {
+    return {geometry_, static_cast<std::byte*>(regions_->producer.get_address()),
+            static_cast<std::byte*>(regions_->shared.get_address()),
+            static_cast<std::byte*>(regions_->slots.get_address())};
+}
+
+// The leak is the point: see the declaration.
+void Mapping::abandon() noexcept {
+    static_cast<void>(regions_.release());
+}
+
+std::vector<WorkerIndex> list_objects(const std::string& group) {
+    const std::string prefix = "shmipc." + group + ".";
+    const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir(kDirectory), closedir);
+    if (directory == nullptr) {
+        throw Error::from_errno(Errc::kSystem, errno, std::string("cannot read ") + kDirectory);
+    }
+    std::vector<WorkerIndex> found;
+    while (const dirent* entry = readdir(directory.get())) {
+        const std::string_view name(entry->d_name);
+        if (!name.starts_with(prefix)) {
+            continue;
+        }
+        const std::string_view digits = name.substr(prefix.size());
+        std::uint32_t index = 0;
+        const auto [end, error] =
+            std::from_chars(digits.data(), digits.data() + digits.size(), index);
+        if (error == std::errc{} && end == digits.data() + digits.size() && index < kMaxWorkers &&
+            object_name(group, WorkerIndex{index}) == name) {
+            found.push_back(WorkerIndex{index});
+        }
+    }
+    std::sort(found.begin(), found.end());
+    return found;
+}
+
+bool unlink_object(const std::string& name) {
+    if (unlink(path_of(name).c_str()) == 0) {
+        return true;
+    }
+    if (errno == ENOENT) {
+        return false;
+    }
+    throw Error::from_errno(Errc::kSystem, errno, "cannot remove " + quoted(name));
+}
+
+std::string describe_last_pid(int fd) {
+    std::uint32_t pid = 0;
+    constexpr auto kOffset =
+        static_cast<off_t>(offsetof(layout::ProducerPart, vitals) + offsetof(layout::Vitals, pid));
+    const auto got = os::retry([&] { return pread(fd, &pid, sizeof pid, kOffset); });
+    return got == sizeof pid && pid != 0 ? " (last known pid " + std::to_string(pid) + ")" : "";
+}
+
+std::string path_of(const std::string& name) {
+    return std::string(kDirectory) + "/" + name;
+}
+
+std::string describe_bytes(std::uint64_t bytes) {
+    constexpr std::array<const char*, 5> kUnits{"bytes", "KiB", "MiB", "GiB", "TiB"};
+    auto value = static_cast<double>(bytes);
+    std::size_t unit = 0;
+    while (value >= 1024 && unit + 1 < kUnits.size()) {
+        value /= 1024;
+        ++unit;
+    }
+    std::array<char, 64> text{};
+    if (unit == 0) {
+        std::snprintf(text.data(), text.size(), "%llu bytes",
+                      static_cast<unsigned long long>(bytes));
+    } else {
+        std::snprintf(text.data(), text.size(), "%.1f %s (%llu bytes)", value, kUnits[unit],
+                      static_cast<unsigned long long>(bytes));
+    }
+    return text.data();
+}
+
+}  // namespace shmipc::detail

@@ -1,0 +1,116 @@
+// One shared-memory object: creating it complete, opening it checked, mapping it with the
+// protection that each part is meant to have. The only user of Boost.Interprocess.
+//
+// Objects and mappings only: Boost's managed segments and mutexes keep locks inside the shared
+// memory, where a death strands them.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <shmipc/ids.hpp>
+#include <shmipc/layout.hpp>
+#include <shmipc/protocol/channel.hpp>
+
+namespace shmipc::detail {
+
+/// Random, the same in all objects of one birth.
+struct Generation {
+    std::array<std::uint64_t, 2> bits{};
+    static Generation random();
+    friend bool operator==(const Generation&, const Generation&) = default;
+};
+
+enum class Access : std::uint8_t {
+    kInspect,  ///< read-only, belonging to any user
+    kObserve,  ///< read-only, belonging to this user
+    kTakePart  ///< read and write, belonging to this user
+};
+
+/// An open object whose header has been checked against its true size and, by open(), against what
+/// the caller expects.
+class Segment {
+  public:
+    /// Makes the object of worker `index` complete before it has a name: space reserved, header
+    /// written; then links it. Throws kNoSpace, kNoPermission, kSystem; leaves nothing behind then,
+    /// nor at a death anywhere in between. EEXIST is kSystem: callers hold the group's lock.
+    static void create(const std::string& group, WorkerIndex index,
+                       const layout::Geometry& geometry, const Generation& generation);
+
+    /// Throws kNoGroup if there is no such object, and a code of its own for everything that is
+    /// wrong with it.
+    static Segment open(const std::string& group, WorkerIndex index, Access access);
+    /// The same, and throws k…Mismatch where geometry or generation differ.
+    static Segment open(const std::string& group, WorkerIndex index, Access access,
+                        const layout::Geometry& expected, const Generation& generation);
+
+    Segment(Segment&&) noexcept;
+    Segment& operator=(Segment&&) noexcept;
+    ~Segment();
+
+    [[nodiscard]] const std::string& name() const noexcept { return name_; }
+    [[nodiscard]] int fd() const noexcept;
+    [[nodiscard]] const layout::Geometry& geometry() const noexcept { return geometry_; }
+    [[nodiscard]] const Generation& generation() const noexcept { return generation_; }
+    /// Throws k…Mismatch with both values.
+    void require_geometry(const layout::Geometry& expected) const;
+    /// Whether the object's name still leads to this object.
+    [[nodiscard]] bool has_its_name() const noexcept;
+
+  private:
+    struct Object;
+    Segment(std::unique_ptr<Object> object, std::string name);
+    void check(WorkerIndex index, Access access);
+
+    std::unique_ptr<Object> object_;
+    std::string name_;
+    layout::Geometry geometry_;
+    Generation generation_;
+};
+
+enum class Role : std::uint8_t {
+    kProducer,  ///< all parts read-write
+    kConsumer,  ///< only the shared part read-write
+    kObserver   ///< all read-only
+};
+
+/// A mapped object. Left out of forked children (MADV_DONTFORK). Needs the segment only while it is
+/// made.
+class Mapping {
+  public:
+    Mapping(const Segment& segment, Role role);
+    Mapping(Mapping&&) noexcept;
+    Mapping& operator=(Mapping&&) noexcept;
+    ~Mapping();
+
+    [[nodiscard]] protocol::Channel channel() const noexcept;
+    /// Forgets the mapping without undoing it: in a forked child, where its addresses may belong to
+    /// something else by now.
+    void abandon() noexcept;
+
+  private:
+    struct Regions;
+    std::unique_ptr<Regions> regions_;
+    layout::Geometry geometry_;
+};
+
+/// Indices of all objects that bear the group's name, in ascending order, whatever is in them.
+std::vector<WorkerIndex> list_objects(const std::string& group);
+
+/// Unlinks an object; false if there was none. Throws kNoPermission, kSystem.
+bool unlink_object(const std::string& name);
+
+/// " (last known pid 4711)" from the object's vital signs, or nothing.
+std::string describe_last_pid(int fd);
+
+/// Path of an object or lock file in the shared-memory file system.
+std::string path_of(const std::string& name);
+
+/// Bytes for people: "1.5 MiB (1572864 bytes)".
+std::string describe_bytes(std::uint64_t bytes);
+
+}  // namespace shmipc::detail

@@ -1,0 +1,192 @@
+#!/usr/bin/env bash
+# Sets up, builds, runs and tests shmipc. ./run.sh --help tells.
+set -euo pipefail
+
+readonly min_workers=2 max_workers=1024
+readonly ex_usage=64                # EX_USAGE of sysexits.h
+readonly storm_kills=5000           # of ./run.sh crash
+readonly boost_packages=(libboost1.83-dev libboost1.81-dev)   # one of them, the first there is
+readonly build_packages=(g++ cmake ninja-build libspdlog-dev libtomlplusplus-dev libcli11-dev)
+readonly test_packages=(doctest-dev spin)
+
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
+readonly build_dir=build/release
+readonly log=build/run.log
+
+usage() {
+    cat <<USAGE
+Usage:
+  ./run.sh N                 build, and run a group of N workers ($min_workers to $max_workers) until q or a signal
+  ./run.sh test [ARGS...]    build, and run all tests; ARGS go to ctest (-R name, --verbose, ...)
+  ./run.sh crash [--quick]   build, and run the kill tests; without --quick a storm of $storm_kills kills too
+  ./run.sh --help
+
+Missing Debian packages are named first and then installed with APT (as root, or with sudo).
+With a terminal, ./run.sh N is a console: a worker's number and Return kills that worker, or brings
+it back; q and Return, or the end of input, stops them all.
+USAGE
+}
+
+wrong_usage() {
+    printf './run.sh: %s\n\n' "$1" >&2
+    usage >&2
+    exit "$ex_usage"
+}
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "./run.sh: $*"; exit 1; }
+
+# Runs a command with its output in the log, which is shown if it fails.
+quietly() {
+    local what=$1
+    shift
+    say "$what (log: $log)"
+    printf '\n== %s: %s\n' "$what" "$*" >>"$log"
+    if ! "$@" >>"$log" 2>&1 </dev/null; then
+        tail -n 60 "$log" >&2
+        die "failed: $what; the whole log is $PWD/$log"
+    fi
+}
+
+as_root() {
+    if ((EUID == 0)); then "$@"; else sudo "$@"; fi
+}
+
+installed() {
+    [[ $(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
+}
+
+available() { apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [0-9]'; }
+
+apt() {
+    # Never removes a package: Debian 12's own libboost-dev (1.74) is in the way of the one we need.
+    as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get --yes --no-install-recommends \
+        --no-remove -o DPkg::Lock::Timeout=300 "$@"
+}
+
+# Installs those of the given packages, and one of Boost's, that are missing.
+set_up() {
+    if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+        die "this system has no APT. run.sh is made for Debian 12 and 13; elsewhere install a C++20
+compiler, CMake 3.25, Ninja, Boost 1.81 or later, spdlog, toml++, CLI11 and doctest, and then:
+  cmake --preset release && cmake --build --preset release && ctest --preset release"
+    fi
+    local package boost='' missing=()
+    for package in "$@"; do
+        installed "$package" || missing+=("$package")
+    done
+    for package in "${boost_packages[@]}"; do
+        if installed "$package"; then boost=$package; fi
+    done
+    if [[ -n $boost ]] && ((${#missing[@]} == 0)); then
+        return
+    fi
+    say "Installing with apt-get: ${missing[*]}${boost:-${missing:+ }${boost_packages[0]} (or ${boost_packages[1]})}"
+    if ((EUID != 0)) && ! command -v sudo >/dev/null; then
+        die "installing needs root, and there is no sudo: run this as root once, or install them"
+    fi
+    quietly 'Reading the package lists' apt update
+    if [[ -z $boost ]]; then
+        for package in "${boost_packages[@]}"; do
+            if available "$package"; then boost=$package; break; fi
+        done
+        [[ -n $boost ]] || die "APT offers neither ${boost_packages[*]}: this needs Debian 12 or 13"
+        missing+=("$boost")
+    fi
+    quietly 'Installing packages' apt install "${missing[@]}"
+}
+
+# build ON|OFF [TARGETS...]: with or without the tests.
+build() {
+    local tests=$1 fresh=()
+    shift
+    # A tree that was copied or moved brings a build directory that points elsewhere.
+    if [[ -e $build_dir/CMakeCache.txt ]] &&
+        ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$PWD" "$build_dir/CMakeCache.txt"; then
+        fresh=(--fresh)
+    fi
+    quietly 'Configuring' cmake --preset release "${fresh[@]}" -DSHMIPC_TESTS="$tests"
+    quietly 'Building' cmake --build --preset release ${1:+--target "$@"}
+}
+
+# Makes build/ and its log, and lets one at a time build there.
+begin() {
+    mkdir -p build
+    [[ -w build ]] || die "$PWD/build is not writable for $(id -un): it was made by $(stat -c %U build)"
+    exec {lock}>build/.lock
+    if ! flock --nonblock "$lock"; then
+        say 'Another ./run.sh is building here: waiting for it.'
+        flock "$lock"
+    fi
+    : >"$log"
+}
+
+# Everything of a run by hand lies apart from the service's: group, lock, later the control socket.
+runtime_dir() {
+    local base=${XDG_RUNTIME_DIR:-} dir
+    if [[ -z $base || ! -O $base ]]; then
+        base=$( ((EUID == 0)) && echo /run || echo "${TMPDIR:-/tmp}")
+    fi
+    dir=$base/shmipc-run-$(id -u)
+    mkdir -m 0700 "$dir" 2>/dev/null || true
+    [[ -d $dir && -O $dir && ! -L $dir ]] || die "$dir belongs to somebody else: remove it"
+    printf '%s' "$dir"
+}
+
+run() {
+    local dir options
+    begin
+    set_up "${build_packages[@]}"
+    build OFF shmipc-supervisor shmipc-worker
+    exec {lock}>&-
+    dir=$(runtime_dir)
+    options=(--group "run-$(id -u)" --runtime-dir "$dir" --workers "$1" --log-level debug)
+    if [[ -t 0 ]]; then
+        say "A worker's number and Return kills that worker, the same again brings it back."
+        say 'q and Return stops them all.'
+        options+=(--console)
+    fi
+    exec "$build_dir/bin/shmipc-supervisor" "${options[@]}"
+}
+
+build_with_tests() {
+    begin
+    set_up "${build_packages[@]}" "${test_packages[@]}"
+    build ON
+    exec {lock}>&-
+}
+
+run_tests() {
+    build_with_tests
+    exec ctest --preset release --parallel "$(nproc)" "$@"
+}
+
+run_crash() {
+    build_with_tests
+    ctest --preset release --label-regex '^crash$' --no-tests=error
+    if [[ ${1:-} != --quick ]]; then
+        "$build_dir/bin/shmipc-crash-storm" --kills "$storm_kills"
+    fi
+}
+
+case ${1:-} in
+    '') wrong_usage 'what shall it run?' ;;
+    -h | --help | help)
+        usage
+        ;;
+    test)
+        shift
+        run_tests "$@"
+        ;;
+    crash)
+        (($# == 1)) || [[ $# == 2 && $2 == --quick ]] || wrong_usage "crash takes nothing but --quick"
+        run_crash "${@:2}"
+        ;;
+    *)
+        if ! [[ $1 =~ ^[1-9][0-9]{0,3}$ ]] || (($1 < min_workers || $1 > max_workers)); then
+            wrong_usage "'$1' is neither a command nor a number from $min_workers to $max_workers"
+        fi
+        (($# == 1)) || wrong_usage "unexpected '$2'"
+        run "$1"
+        ;;
+esac

@@ -356,9 +356,12 @@ Errc wait_newer(Membership& membership, ConsumerCore& core, Membership::Deadline
 
 bool Membership::all_have_been_there() noexcept {
     return std::all_of(consumers_.begin(), consumers_.end(), [](const ConsumerCore& core) {
-        // Acquire: with the release of the state at the end of attach.
-        return core.channel.producer_part->vitals.state.load(std::memory_order_acquire) >=
-               static_cast<std::uint32_t>(layout::WorkerState::kAttached);
+        const layout::Vitals& other = core.channel.producer_part->vitals;
+        // Acquire: with the release of the state at the end of attach. One that is in its second
+        // life, or a later one, has been there, also while it attaches.
+        return other.state.load(std::memory_order_acquire) >=
+                   static_cast<std::uint32_t>(layout::WorkerState::kAttached) ||
+               other.incarnation.load(std::memory_order_relaxed) > 1;
     });
 }
 

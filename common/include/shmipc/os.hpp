@@ -57,4 +57,9 @@ auto require(const std::string& what, Call&& call) {
     return result;
 }
 
+/// Raises this process's soft limit of open descriptors to its hard one: a group of N workers takes
+/// N of them to look after or to remove. What cannot be raised stays; the call that runs out of
+/// descriptors then says so.
+void raise_descriptor_limit() noexcept;
+
 }  // namespace shmipc::os

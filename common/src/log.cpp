@@ -19,7 +19,6 @@
 #include <span>
 #include <utility>
 
-#include <errno.h>
 #include <unistd.h>
 
 namespace shmipc::log {

@@ -125,10 +125,12 @@ class ProducerEnd {
     }
 
     /// (6) A slot that no consumer has, or can come to have, pinned; until publish() or give_back()
-    /// it is the caller's to write.
+    /// it is the caller's to write. One at a time: with N+1 slots a second one need not exist.
     /// Progress: wait-free; a scan of R cells at the most, usually none.
     SlotIndex take() noexcept(Memory::kNothrow) {
         SlotIndex slot{0};
+        SHMIPC_CHECK(!outstanding_, "one slot is taken at a time: a scan would find it free again");
+        outstanding_ = true;
         if (!free_.pop(slot)) [[unlikely]] {
             scan();
             SHMIPC_CHECK(free_.pop(slot), "N+1 slots cannot all be current or pinned by N-1 cells");
@@ -137,7 +139,10 @@ class ProducerEnd {
     }
 
     /// A taken slot that will not be published after all.
-    void give_back(SlotIndex slot) noexcept { free_.insert(slot); }
+    void give_back(SlotIndex slot) noexcept {
+        free_.insert(slot);
+        outstanding_ = false;
+    }
 
     /// (7) Begins to write a taken slot: from here on observers know that it is in flux.
     void begin(SlotIndex slot) noexcept(Memory::kNothrow) {
@@ -173,6 +178,7 @@ class ProducerEnd {
         }
         sequence_ = sequence;
         current_ = next;
+        outstanding_ = false;
     }
 
     /// Sequence of the last published message, over all incarnations; 0: none.
@@ -221,6 +227,7 @@ class ProducerEnd {
     SlotSet free_;
     Current current_;             ///< what (8) stored last
     std::uint64_t sequence_ = 0;  ///< of current_, all 64 bits
+    bool outstanding_ = false;    ///< a slot is taken
     [[no_unique_address]] Memory memory_;
 };
 

@@ -48,6 +48,8 @@ class Segment {
     static Segment open(const std::string& group, WorkerIndex index, Access access,
                         const layout::Geometry& expected, const Generation& generation);
 
+    Segment(const Segment&) = delete;
+    Segment& operator=(const Segment&) = delete;
     Segment(Segment&&) noexcept;
     Segment& operator=(Segment&&) noexcept;
     ~Segment();
@@ -83,6 +85,8 @@ enum class Role : std::uint8_t {
 class Mapping {
   public:
     Mapping(const Segment& segment, Role role);
+    Mapping(const Mapping&) = delete;
+    Mapping& operator=(const Mapping&) = delete;
     Mapping(Mapping&&) noexcept;
     Mapping& operator=(Mapping&&) noexcept;
     ~Mapping();

@@ -23,7 +23,7 @@ bool register_for_barrier() noexcept {
 bool barrier() noexcept {
     // For this processor, and for producers that use fences. Sequentially consistent: store of the
     // flag before the look at `current`.
-    protocol::NativeMemory::fence(protocol::Step::kSleepBarrier, std::memory_order_seq_cst);
+    protocol::NativeMemory().fence(protocol::Step::kSleepBarrier, std::memory_order_seq_cst);
     return syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0) == 0;
 }
 

@@ -30,7 +30,7 @@ void on_signal(int /*signal*/) {
 
 template <>
 struct shmipc::PayloadName<Pose> {
-    static constexpr std::string_view value = "example.pose.v1";
+    static constexpr std::string_view kName = "example.pose.v1";
 };
 
 int main() {

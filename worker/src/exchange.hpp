@@ -22,7 +22,7 @@ struct Counter {
 
 template <>
 struct shmipc::PayloadName<shmipc::worker::Counter> {
-    static constexpr std::string_view value = "shmipc.counter.v1";
+    static constexpr std::string_view kName = "shmipc.counter.v1";
 };
 
 namespace shmipc::worker {

@@ -86,6 +86,8 @@ class Pinned {
 template <Payload T = Bytes>
 class Consumer {
   public:
+    Consumer(const Consumer&) = delete;
+    Consumer& operator=(const Consumer&) = delete;
     Consumer(Consumer&&) noexcept = default;
     Consumer& operator=(Consumer&& other) noexcept {
         if (this != &other) {

@@ -74,6 +74,8 @@ class Group {
     static bool remove(const std::string& name);
     static bool remove(const std::string& name, std::error_code& error);
 
+    Group(const Group&) = delete;
+    Group& operator=(const Group&) = delete;
     Group(Group&&) noexcept;
     Group& operator=(Group&&) noexcept;
     ~Group();

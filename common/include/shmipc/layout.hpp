@@ -46,7 +46,7 @@ namespace shmipc::layout {
 
 /// Not std::hardware_destructive_interference_size: that differs by compiler, and this is an ABI.
 inline constexpr std::size_t kCacheLine = 64;
-inline constexpr std::uint64_t kPartAlignment = 64 * 1024;
+inline constexpr std::uint64_t kPartAlignment = std::uint64_t{64} * 1024;
 
 inline constexpr std::uint64_t kMagic = 0x31'63'70'69'6d'68'73'7f;  // "\x7fshmipc1"
 inline constexpr std::uint32_t kLayoutVersion = 1;

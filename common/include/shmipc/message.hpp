@@ -16,7 +16,7 @@ struct Bytes {};
 /// shmipc, for each type that is exchanged:
 ///
 ///     template <> struct shmipc::PayloadName<Pose> {
-///         static constexpr std::string_view value = "robot.Pose.v2";
+///         static constexpr std::string_view kName = "robot.Pose.v2";
 ///     };
 ///
 /// 1 to 55 bytes. Change it when the meaning of the bytes changes: attaching with another name or
@@ -26,7 +26,7 @@ struct PayloadName;
 
 template <>
 struct PayloadName<Bytes> {
-    static constexpr std::string_view value = "bytes";
+    static constexpr std::string_view kName = "bytes";
 };
 
 inline constexpr std::size_t kMaxPayloadName = 55;
@@ -45,12 +45,12 @@ struct PayloadType {
 
 template <Payload T>
 constexpr PayloadType payload_type() noexcept {
-    static_assert(!PayloadName<T>::value.empty() && PayloadName<T>::value.size() <= kMaxPayloadName,
+    static_assert(!PayloadName<T>::kName.empty() && PayloadName<T>::kName.size() <= kMaxPayloadName,
                   "a payload's name has 1 to 55 bytes");
     if constexpr (std::is_same_v<T, Bytes>) {
-        return {PayloadName<T>::value, 0};
+        return {PayloadName<T>::kName, 0};
     } else {
-        return {PayloadName<T>::value, static_cast<std::uint32_t>(sizeof(T))};
+        return {PayloadName<T>::kName, static_cast<std::uint32_t>(sizeof(T))};
     }
 }
 

@@ -35,6 +35,8 @@ class Observer {
     static Observer open(const std::string& group);
     static std::optional<Observer> open(const std::string& group, std::error_code& error);
 
+    Observer(const Observer&) = delete;
+    Observer& operator=(const Observer&) = delete;
     Observer(Observer&&) noexcept;
     Observer& operator=(Observer&&) noexcept;
     ~Observer();

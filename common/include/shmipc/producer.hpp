@@ -93,6 +93,8 @@ class Loan {
 template <Payload T = Bytes>
 class Producer {
   public:
+    Producer(const Producer&) = delete;
+    Producer& operator=(const Producer&) = delete;
     Producer(Producer&&) noexcept = default;
     Producer& operator=(Producer&& other) noexcept {
         if (this != &other) {

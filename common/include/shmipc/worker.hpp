@@ -72,6 +72,8 @@ class Worker {
     /// kInvalidIndex, naming the variable that is missing or wrong.
     static Worker attach_from_environment(const AttachOptions& options = {});
 
+    Worker(const Worker&) = delete;
+    Worker& operator=(const Worker&) = delete;
     Worker(Worker&&) noexcept = default;
     Worker& operator=(Worker&&) noexcept = default;
     /// Marks the worker stopped and frees its pins, when the last of its producers and consumers is

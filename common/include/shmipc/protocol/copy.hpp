@@ -8,13 +8,13 @@
 //   slot.sequence = n, release               (3) acquire fence
 //   current = {n, slot}, release             (4) load(slot.sequence, relaxed) still before: whole
 //
-// If (2) read a byte of a later message, then the fence (3) synchronizes-with the release fence that
-// stands before that byte's store, and (4) sees the 0 or something later, never `before` again. That
-// (1) compares with `current`, and not only (4) with (1), is essential: a producer that dies before
-// it stores `current` has a successor that writes the same sequence once more, perhaps into the same
-// slot, so that only the sequence of a message that was published names one content. This is a
-// sequence lock for each slot (Boehm, "Can seqlocks get along with programming language memory
-// models?", MSPC 2012), with retries bounded.
+// If (2) read a byte of a later message, then the fence (3) synchronizes-with the release fence
+// that stands before that byte's store, and (4) sees the 0 or something later, never `before`
+// again. That (1) compares with `current`, and not only (4) with (1), is essential: a producer that
+// dies before it stores `current` has a successor that writes the same sequence once more, perhaps
+// into the same slot, so that only the sequence of a message that was published names one content.
+// This is a sequence lock for each slot (Boehm, "Can seqlocks get along with programming language
+// memory models?", MSPC 2012), with retries bounded.
 //
 // Checked by exhaustive search with deaths of the producer: tests/model/observer.pml.
 #pragma once

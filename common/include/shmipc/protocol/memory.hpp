@@ -84,43 +84,39 @@ struct NativeMemory {
     static constexpr bool kNothrow = true;
 
     template <class T>
-    static T load(Step /*step*/, const std::atomic<T>& word, std::memory_order order) noexcept {
+    T load(Step /*step*/, const std::atomic<T>& word, std::memory_order order) noexcept {
         return word.load(order);
     }
     template <class T>
-    static void store(Step /*step*/, std::atomic<T>& word, T value,
-                      std::memory_order order) noexcept {
+    void store(Step /*step*/, std::atomic<T>& word, T value, std::memory_order order) noexcept {
         word.store(value, order);
     }
     template <class T>
-    static T exchange(Step /*step*/, std::atomic<T>& word, T value,
-                      std::memory_order order) noexcept {
+    T exchange(Step /*step*/, std::atomic<T>& word, T value, std::memory_order order) noexcept {
         return word.exchange(value, order);
     }
     template <class T>
-    static bool compare_exchange(Step /*step*/, std::atomic<T>& word, T& expected, T desired,
-                                 std::memory_order success, std::memory_order failure) noexcept {
+    bool compare_exchange(Step /*step*/, std::atomic<T>& word, T& expected, T desired,
+                          std::memory_order success, std::memory_order failure) noexcept {
         return word.compare_exchange_strong(expected, desired, success, failure);
     }
     template <class T>
-    static T fetch_or(Step /*step*/, std::atomic<T>& word, T bits,
-                      std::memory_order order) noexcept {
+    T fetch_or(Step /*step*/, std::atomic<T>& word, T bits, std::memory_order order) noexcept {
         return word.fetch_or(bits, order);
     }
     template <class T>
-    static T fetch_add(Step /*step*/, std::atomic<T>& word, T value,
-                       std::memory_order order) noexcept {
+    T fetch_add(Step /*step*/, std::atomic<T>& word, T value, std::memory_order order) noexcept {
         return word.fetch_add(value, order);
     }
     /// ThreadSanitizer does not understand fences (and g++ warns): it gets stronger operations
     /// instead, see ProducerEnd.
-    static void fence(Step /*step*/, [[maybe_unused]] std::memory_order order) noexcept {
+    void fence(Step /*step*/, [[maybe_unused]] std::memory_order order) noexcept {
         if constexpr (!kThreadSanitizer) {
             std::atomic_thread_fence(order);
         }
     }
     /// A step that is not an operation on a shared word of the protocol.
-    static void mark(Step /*step*/) noexcept {}
+    void mark(Step /*step*/) noexcept {}
 };
 
 /// NativeMemory with `hook(step)` before every operation: a test's place to stop or to die.
@@ -134,42 +130,43 @@ class HookedMemory {
     template <class T>
     T load(Step step, const std::atomic<T>& word, std::memory_order order) {
         hook_(step);
-        return NativeMemory::load(step, word, order);
+        return native_.load(step, word, order);
     }
     template <class T>
     void store(Step step, std::atomic<T>& word, T value, std::memory_order order) {
         hook_(step);
-        NativeMemory::store(step, word, value, order);
+        native_.store(step, word, value, order);
     }
     template <class T>
     T exchange(Step step, std::atomic<T>& word, T value, std::memory_order order) {
         hook_(step);
-        return NativeMemory::exchange(step, word, value, order);
+        return native_.exchange(step, word, value, order);
     }
     template <class T>
     bool compare_exchange(Step step, std::atomic<T>& word, T& expected, T desired,
                           std::memory_order success, std::memory_order failure) {
         hook_(step);
-        return NativeMemory::compare_exchange(step, word, expected, desired, success, failure);
+        return native_.compare_exchange(step, word, expected, desired, success, failure);
     }
     template <class T>
     T fetch_or(Step step, std::atomic<T>& word, T bits, std::memory_order order) {
         hook_(step);
-        return NativeMemory::fetch_or(step, word, bits, order);
+        return native_.fetch_or(step, word, bits, order);
     }
     template <class T>
     T fetch_add(Step step, std::atomic<T>& word, T value, std::memory_order order) {
         hook_(step);
-        return NativeMemory::fetch_add(step, word, value, order);
+        return native_.fetch_add(step, word, value, order);
     }
     void fence(Step step, std::memory_order order) {
         hook_(step);
-        NativeMemory::fence(step, order);
+        native_.fence(step, order);
     }
     void mark(Step step) { hook_(step); }
 
   private:
     Hook hook_;
+    [[no_unique_address]] NativeMemory native_;
 };
 
 #if defined(SHMIPC_STEP_HOOK)

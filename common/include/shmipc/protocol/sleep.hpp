@@ -12,7 +12,8 @@
 //
 // Each of these loses a wake-up for good, and tests/model/sleep.pml finds it: to read the doorbell
 // late; to ring before the flag is cleared; to set the flag before the bit; to take the bits before
-// the flag is cleared; to leave out the barrier; to ring, in recovery, only those whose bits are set.
+// the flag is cleared; to leave out the barrier; to ring, in recovery, only those whose bits are
+// set.
 //
 // Why no wake-up is lost. In the one order in which the sleeper's membarrier puts each processor,
 // the producer's (8) and (9) either both come before it, and the sleeper's look at `current` sees

@@ -43,7 +43,8 @@ quietly() {
     say "$what (log: $log)"
     printf '\n== %s: %s\n' "$what" "$*" >>"$log"
     if ! "$@" >>"$log" 2>&1 </dev/null; then
-        tail -n 60 "$log" >&2
+        grep -E -m 10 '(error|Error|FAILED|fatal)' "$log" >&2 || true  # a compiler's last lines say least
+        tail -n 30 "$log" >&2
         die "failed: $what; the whole log is $PWD/$log"
     fi
 }
@@ -56,7 +57,7 @@ installed() {
     [[ $(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
 }
 
-available() { apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [0-9]'; }
+available() { [[ $(LC_ALL=C apt-cache policy "$1" 2>/dev/null) == *'Candidate: '[0-9]* ]]; }
 
 apt() {
     # Never removes a package: Debian 12's own libboost-dev (1.74) is in the way of the one we need.
@@ -71,17 +72,17 @@ set_up() {
 compiler, CMake 3.25, Ninja, Boost 1.81 or later, spdlog, toml++, CLI11 and doctest, and then:
   cmake --preset release && cmake --build --preset release && ctest --preset release"
     fi
-    local package boost='' missing=()
+    local package boost='' boost_or=" ${boost_packages[0]} (or ${boost_packages[1]})" missing=()
     for package in "$@"; do
         installed "$package" || missing+=("$package")
     done
     for package in "${boost_packages[@]}"; do
-        if installed "$package"; then boost=$package; fi
+        if installed "$package"; then boost=$package boost_or=''; fi
     done
     if [[ -n $boost ]] && ((${#missing[@]} == 0)); then
         return
     fi
-    say "Installing with apt-get: ${missing[*]}${boost:-${missing:+ }${boost_packages[0]} (or ${boost_packages[1]})}"
+    say "Installing with apt-get:${missing[*]/#/ }${boost_or}"
     if ((EUID != 0)) && ! command -v sudo >/dev/null; then
         die "installing needs root, and there is no sudo: run this as root once, or install them"
     fi
@@ -121,31 +122,15 @@ begin() {
     : >"$log"
 }
 
-# Everything of a run by hand lies apart from the service's: group, lock, later the control socket.
-runtime_dir() {
-    local base=${XDG_RUNTIME_DIR:-} dir
-    if [[ -z $base || ! -O $base ]]; then
-        base=$( ((EUID == 0)) && echo /run || echo "${TMPDIR:-/tmp}")
-    fi
-    dir=$base/shmipc-run-$(id -u)
-    mkdir -m 0700 "$dir" 2>/dev/null || true
-    [[ -d $dir && -O $dir && ! -L $dir ]] || die "$dir belongs to somebody else: remove it"
-    printf '%s' "$dir"
-}
-
+# A run by hand has a group, a lock and a configuration of its own: never the service's.
 run() {
-    local dir options
+    local options=(--config config/shmipc.toml --group "run-$(id -u)" --workers "$1" --log-level debug)
     begin
     set_up "${build_packages[@]}"
     build OFF shmipc-supervisor shmipc-worker
     exec {lock}>&-
-    dir=$(runtime_dir)
-    options=(--group "run-$(id -u)" --runtime-dir "$dir" --workers "$1" --log-level debug)
-    if [[ -t 0 ]]; then
-        say "A worker's number and Return kills that worker, the same again brings it back."
-        say 'q and Return stops them all.'
-        options+=(--console)
-    fi
+    if ((EUID == 0)); then options+=(--runtime-dir /run/shmipc-run); fi
+    if [[ -t 0 ]]; then options+=(--console); fi  # which tells how to use it
     exec "$build_dir/bin/shmipc-supervisor" "${options[@]}"
 }
 

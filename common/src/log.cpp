@@ -24,6 +24,7 @@
 namespace shmipc::log {
 namespace {
 
+constexpr std::chrono::milliseconds kReinitPatience{100};
 constexpr std::size_t kMaxName = 128;        // of an identifier, a prefix, a field's name
 constexpr std::size_t kMaxFieldText = 1024;  // of a field's value
 constexpr std::size_t kMaxFields = detail::kMaxLine / 2;  // of all fields together
@@ -169,8 +170,14 @@ class Sink final : public spdlog::sinks::base_sink<std::mutex> {
         options_ = std::move(options);
         human_ = options_.format == Format::kHuman ||
                  (options_.format == Format::kAuto && ::isatty(STDOUT_FILENO) == 1);
+        output_.flush(std::chrono::steady_clock::now() + kReinitPatience);
         output_ = detail::Output(options_.never_block);
         dropped_ = 0;
+    }
+
+    bool flush(std::chrono::milliseconds patience) noexcept {
+        const std::scoped_lock lock(mutex_);
+        return output_.flush(std::chrono::steady_clock::now() + patience);
     }
 
     void count_dropped() noexcept {
@@ -187,7 +194,8 @@ class Sink final : public spdlog::sinks::base_sink<std::mutex> {
 
   protected:
     void sink_it_(const spdlog::details::log_msg& message) override {
-        if (dropped_ > 0 && !write_drop_notice(message.time)) {
+        // One notice, when all that was kept is out; not one whenever there is room for it alone.
+        if (dropped_ > 0 && !(output_.flush({}) && write_drop_notice(message.time))) {
             ++dropped_;
             return;
         }
@@ -323,6 +331,10 @@ std::string_view name_of(Event event) noexcept {
 void init(Options options) {
     front().logger.set_level(names_of(options.level).spdlog);
     front().sink->configure(std::move(options));
+}
+
+bool flush(std::chrono::milliseconds patience) noexcept {
+    return front().sink->flush(patience);
 }
 
 bool enabled(Level level) noexcept {

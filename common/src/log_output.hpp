@@ -14,7 +14,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
+#include <deque>
 #include <string>
 #include <string_view>
 
@@ -24,10 +26,12 @@ namespace shmipc::log::detail {
 
 inline constexpr std::size_t kMaxLine = PIPE_BUF;  // with its newline
 
+/// never_block: what is kept while nobody reads, in bytes. More is dropped.
+inline constexpr std::size_t kMaxBacklog = std::size_t{64} * 1024;
+
 class Output {
   public:
     explicit Output(bool never_block) : never_block_(never_block) {
-        rest_.reserve(kMaxLine);  // so that no write allocates
         struct stat status {};
         if (!never_block_ || ::fstat(STDOUT_FILENO, &status) != 0) {
             return;
@@ -44,10 +48,24 @@ class Output {
         }
     }
 
-    /// True: written, or (never_block) begun, the rest to be written before the next line. False:
-    /// not a byte was.
-    bool write_line(std::string_view line) noexcept {
-        return never_block_ ? write_at_once(line) : write_all(line);
+    /// True: written, or (never_block) kept until there is room. False: not a byte was, since the
+    /// backlog is full too, or writing fails.
+    bool write_line(std::string_view line) {
+        return never_block_ ? write_or_keep(line) : write_all(line);
+    }
+
+    /// Writes what was kept, waiting for room until `deadline`. False: some is left.
+    bool flush(std::chrono::steady_clock::time_point deadline) noexcept {
+        for (;;) {
+            if (write_kept()) {
+                return true;
+            }
+            const auto left = std::chrono::ceil<std::chrono::milliseconds>(
+                deadline - std::chrono::steady_clock::now());
+            if (broken_ || left.count() <= 0 || !writable(static_cast<int>(left.count()))) {
+                return false;
+            }
+        }
     }
 
     /// Standard output had lost its reader when a line was last written.
@@ -69,23 +87,39 @@ class Output {
         return true;
     }
 
-    bool write_at_once(std::string_view line) noexcept {
-        if (!rest_.empty()) {
-            const ssize_t count = write_some(rest());
-            rest_begin_ += count > 0 ? static_cast<std::size_t>(count) : 0;
-            if (!rest().empty()) {
+    bool write_or_keep(std::string_view line) {
+        if (write_kept()) {
+            const ssize_t count = write_some(line);
+            if (count < 0 && errno != EAGAIN) {
                 return false;
             }
-            rest_.clear();
-            rest_begin_ = 0;
+            // A terminal may take a part of a line.
+            line.remove_prefix(count > 0 ? static_cast<std::size_t>(count) : 0);
         }
-        const ssize_t count = write_some(line);
-        if (count <= 0) {
+        if (kept_bytes_ + line.size() > kMaxBacklog) {
             return false;
         }
-        // A terminal may take a part of a line.
-        line.remove_prefix(static_cast<std::size_t>(count));
-        rest_.assign(line);
+        if (!line.empty()) {
+            kept_.emplace_back(line);
+            kept_bytes_ += line.size();
+        }
+        return true;
+    }
+
+    /// Line by line, since a longer write to a pipe would not be atomic.
+    bool write_kept() noexcept {
+        while (!kept_.empty()) {
+            const ssize_t count = write_some(kept_.front());
+            if (count < 0) {
+                return false;
+            }
+            kept_bytes_ -= static_cast<std::size_t>(count);
+            kept_.front().erase(0, static_cast<std::size_t>(count));
+            if (!kept_.front().empty()) {
+                return false;
+            }
+            kept_.pop_front();
+        }
         return true;
     }
 
@@ -112,16 +146,12 @@ class Output {
         return os::retry([&] { return ::poll(&entry, 1, timeout_ms); }) == 1;
     }
 
-    [[nodiscard]] std::string_view rest() const noexcept {
-        return std::string_view(rest_).substr(rest_begin_);
-    }
-
     bool never_block_;
     bool socket_ = false;
     bool broken_ = false;
     os::Fd reopened_;
-    std::string rest_;  ///< never_block: begun line, of which rest() is yet to be written
-    std::size_t rest_begin_ = 0;
+    std::deque<std::string> kept_;  ///< never_block: lines, and the rest of one, yet to be written
+    std::size_t kept_bytes_ = 0;    ///< their length
 };
 
 }  // namespace shmipc::log::detail

@@ -63,12 +63,19 @@ Membership::Membership(const GroupConfig& config, WorkerIndex index, AttachOptio
                                              std::to_string(config_.workers - 1));
     }
     take_ready_descriptor();
-    take_identity();
-    map_all();
-    // From here on a death is a death of this incarnation: all that it writes is in its own part or
-    // in its own cells.
-    recover_producer();
-    recover_consumers();
+    // First: a child that another thread, or on_stale_pin, forks meanwhile must not keep the lock.
+    register_for_fork(*this);
+    try {
+        take_identity();
+        map_all();
+        // From here on a death is a death of this incarnation: all that it writes is in its own
+        // part or in its own cells.
+        recover_producer();
+        recover_consumers();
+    } catch (...) {
+        unregister_for_fork(*this);
+        throw;
+    }
     // Release: whoever sees the state sees the recovery.
     vitals().state.store(static_cast<std::uint32_t>(layout::WorkerState::kAttached),
                          std::memory_order_release);
@@ -77,7 +84,6 @@ Membership::Membership(const GroupConfig& config, WorkerIndex index, AttachOptio
     for (layout::SharedU32* const doorbell : doorbells_) {
         ring(*doorbell);
     }
-    register_for_fork(*this);
 }
 
 Membership::~Membership() {
@@ -100,7 +106,15 @@ Membership::~Membership() {
 void Membership::take_identity() {
     for (int i = 0; i < kAttachTries; ++i) {
         generation_ = ensure_group(config_).generation;
-        Segment own = Segment::open(config_.name, index_, Access::kTakePart);
+        try {
+            identity_ = Segment::open(config_.name, index_, Access::kTakePart);
+        } catch (const Error& error) {
+            if (error.errc() != Errc::kNoGroup) {
+                throw;
+            }
+            continue;  // the group was removed just now
+        }
+        const Segment& own = *identity_;
         if (!lock_exclusively(own.fd(), options_.identity_timeout, own.name())) {
             throw Error(Errc::kIdentityBusy,
                         "worker " + std::to_string(to_number(index_)) + " of group '" +
@@ -114,7 +128,6 @@ void Membership::take_identity() {
             os::require("cannot look at object '" + own.name() + "'",
                         [&] { return fstat(own.fd(), &status); });
             identity_inode_ = status.st_ino;
-            identity_ = std::move(own);
             return;
         }
     }
@@ -190,6 +203,7 @@ void Membership::recover_consumers() {
                          std::min<std::uint64_t>(pin.info.size, config_.capacity)};
             if (options_.on_stale_pin) {
                 options_.on_stale_pin(pin);
+                check_usable();  // it may have forked, and returned here in the child
             }
         }
         core.end.reclaim();
@@ -280,6 +294,11 @@ Errc Membership::wait_until(std::span<ConsumerCore* const> channels, Deadline de
     for (;;) {
         check_usable();
         beat();
+        // Before asking to be rung: who is not going to sleep, or has just been woken, would leave
+        // its bit behind, and cost the producer a needless wake, and itself a barrier.
+        if (found()) {
+            return Errc::kOk;
+        }
         // The order of these steps is the algorithm: protocol/sleep.hpp.
         const std::uint32_t heard = protocol::listen(memory, doorbell);
         bool ordered = true;
@@ -379,6 +398,7 @@ void Membership::interrupt() noexcept {
 }
 
 void Membership::beat() noexcept {
+    check_usable();
     layout::SharedU64& heartbeat = vitals().heartbeat;
     // Relaxed, and no read-modify-write: of two threads that beat at once one beat may be lost, the
     // counter changes all the same.
@@ -414,7 +434,9 @@ Errc Membership::verify() noexcept {
 void Membership::disown_in_child() noexcept {
     // Relaxed: the child has one thread.
     shared_.forked.store(true, std::memory_order_relaxed);
-    ::close(identity_->fd());
+    // Closed here and now, and not once more by a destructor, when the number may be another
+    // file's.
+    identity_.reset();
     ready_fd_.reset();
 }
 

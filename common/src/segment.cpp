@@ -127,6 +127,11 @@ void Segment::create(const std::string& group, WorkerIndex index, const layout::
 
 Segment Segment::open(const std::string& group, WorkerIndex index, Access access) {
     const std::string name = object_name(group, index);
+    // Before it is opened: that would block on a pipe until somebody writes into it.
+    struct stat status {};
+    if (lstat(path_of(name).c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
+        throw Error(Errc::kNotAnObject, quoted(name) + " is not a regular file");
+    }
     try {
         auto object = std::make_unique<Object>(Object{bip::shared_memory_object(
             bip::open_only, name.c_str(),

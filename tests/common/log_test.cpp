@@ -269,9 +269,33 @@ TEST_CASE("every event and level has a name, and levels and formats parse back")
     CHECK_FALSE(log::parse_format("").has_value());
 }
 
-TEST_CASE("a log that never blocks drops lines while a pipe is full, and then tells how many") {
+TEST_CASE("a log that never blocks keeps lines while a pipe is full, and loses none of them") {
     const Pipe pipe;
     std::string first;
+    std::string second;
+    bool none_left = true;
+    {
+        const Capture capture(pipe.write_end.get());
+        log::Options never_block = options(log::Format::kHuman);
+        never_block.never_block = true;
+        log::init(never_block);
+        fill(STDOUT_FILENO);
+        log::log(log::Level::kInfo, log::Event::kMessage, "one");
+        log::log(log::Level::kInfo, log::Event::kMessage, "two");
+        none_left = log::flush(std::chrono::milliseconds{0});
+        first = read_what_is_there(pipe.read_end);
+        log::flush(std::chrono::milliseconds{0});
+        second = read_what_is_there(pipe.read_end);
+    }
+    CHECK_FALSE(none_left);
+    CHECK(first.find_first_not_of('#') == std::string::npos);
+    CHECK(second == "2: one\n2: two\n");
+}
+
+TEST_CASE("a log that never blocks drops lines beyond 64 KiB, and then tells how many") {
+    const Pipe pipe;
+    std::string first;
+    std::string kept;
     std::string second;
     {
         const Capture capture(pipe.write_end.get());
@@ -280,16 +304,25 @@ TEST_CASE("a log that never blocks drops lines while a pipe is full, and then te
         log::init(never_block);
         log::log(log::Level::kInfo, log::Event::kMessage, "before");
         fill(STDOUT_FILENO);
+        // 16 lines of 4 KiB are kept, and no byte more.
+        for (int i = 0; i < 16; ++i) {
+            log::log(log::Level::kInfo, log::Event::kMessage,
+                     std::string(kMaxLine - std::string_view("2: \n").size(), 'k'));
+        }
         for (int i = 0; i < 3; ++i) {
             log::log(log::Level::kInfo, log::Event::kMessage, "lost");
         }
         first = read_what_is_there(pipe.read_end);
+        log::flush(std::chrono::milliseconds{0});
+        kept = read_what_is_there(pipe.read_end);
         log::log(log::Level::kInfo, log::Event::kMessage, "after");
         log::log(log::Level::kInfo, log::Event::kMessage, "later");
         second = read_what_is_there(pipe.read_end);
     }
     CHECK(first.starts_with("2: before\n#"));
-    CHECK(first.find("lost") == std::string::npos);
+    CHECK(first.find('k') == std::string::npos);
+    CHECK(kept.size() == 16 * kMaxLine);
+    CHECK(kept.find("lost") == std::string::npos);
     CHECK(second == "2: warning: 3 log lines dropped\n2: after\n2: later\n");
     // The others who write to the same pipe must not find it made non-blocking.
     CHECK((::fcntl(pipe.write_end.get(), F_GETFL) & O_NONBLOCK) == 0);
@@ -314,7 +347,9 @@ TEST_CASE("a log that never blocks does not wait for a terminal that nobody read
         for (int i = 0; i < 200; ++i) {  // more than any terminal buffers; must come to an end
             log::log(log::Level::kInfo, log::Event::kMessage, line_text);
         }
-        first = read_what_is_there(terminal);
+        while (!log::flush(std::chrono::milliseconds{0})) {
+            first += read_what_is_there(terminal);
+        }
         log::log(log::Level::kInfo, log::Event::kMessage, "after");
         second = read_what_is_there(terminal);
     }
@@ -368,6 +403,7 @@ TEST_CASE("lines of several processes and threads do not mix") {
             ::dup2(pipe.write_end.get(), STDOUT_FILENO);
             log::init(options(log::Format::kHuman));
             std::vector<std::thread> threads;
+            threads.reserve(kThreads);
             for (int thread = 0; thread < kThreads; ++thread) {
                 threads.emplace_back([=] {
                     const char letter = static_cast<char>('a' + process * kThreads + thread);

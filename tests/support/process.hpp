@@ -25,6 +25,8 @@ class Process {
     ~Process();
     Process(Process&& other) noexcept;
     Process& operator=(Process&&) = delete;
+    Process(const Process&) = delete;
+    Process& operator=(const Process&) = delete;
 
     [[nodiscard]] pid_t pid() const noexcept { return pid_; }
     /// Reads lines until one contains `text`, and returns it; nothing at the end of output, or when

@@ -143,7 +143,7 @@ TEST_CASE("another number of workers is refused with both numbers") {
 TEST_CASE("wrong usage is exit code 64, help and version are 0") {
     const TestGroup group;
     const std::string program = SHMIPC_WORKER;
-    const std::string name = group.name();
+    const std::string& name = group.name();
     const std::vector<std::vector<std::string>> wrong{
         {program},
         {program, "--group", "a b", "--workers", "2", "--index", "0"},

@@ -26,7 +26,7 @@ class Pinned {
         : core_(std::exchange(other.core_, nullptr)), status_(other.status_) {}
     Pinned& operator=(Pinned&& other) noexcept {
         if (this != &other) {
-            release();
+            drop();
             core_ = std::exchange(other.core_, nullptr);
             status_ = other.status_;
         }
@@ -34,7 +34,7 @@ class Pinned {
     }
     Pinned(const Pinned&) = delete;
     Pinned& operator=(const Pinned&) = delete;
-    ~Pinned() { release(); }
+    ~Pinned() { drop(); }
 
     /// Whether there is a message.
     explicit operator bool() const noexcept { return core_ != nullptr; }
@@ -67,13 +67,23 @@ class Pinned {
     /// already. kCellOverwritten: another process wrote into this consumer's cell meanwhile, so
     /// what was read may have changed under the reader.
     Errc release() noexcept {
-        return core_ == nullptr ? Errc::kNotPinned : std::exchange(core_, nullptr)->end.release();
+        if (core_ == nullptr) {
+            return Errc::kNotPinned;
+        }
+        core_->check_usable();
+        return std::exchange(core_, nullptr)->end.release();
     }
 
   private:
     template <Payload>
     friend class Consumer;
     Pinned(detail::ConsumerCore* core, Errc status) noexcept : core_(core), status_(status) {}
+    /// In a forked child there is nothing to release, and nothing mapped to do it in.
+    void drop() noexcept {
+        if (core_ != nullptr && !core_->forked()) {
+            release();
+        }
+    }
 
     detail::ConsumerCore* core_;
     Errc status_;
@@ -138,7 +148,10 @@ class Consumer {
         return detail::wait_newer(*membership_, *core_, deadline);
     }
     Errc wait_newer(std::chrono::nanoseconds timeout) {
-        return wait_newer(std::chrono::steady_clock::now() + timeout);
+        using Deadline = std::chrono::steady_clock::time_point;
+        const Deadline now = std::chrono::steady_clock::now();
+        // Not beyond the end of the clock, for those who mean "for ever".
+        return wait_newer(timeout < Deadline::max() - now ? now + timeout : Deadline::max());
     }
 
     /// The worker whose channel this is.

@@ -7,6 +7,7 @@
 // One thread at a time for init(); log() from any thread. Not from a signal handler.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
@@ -90,9 +91,9 @@ struct Options {
     Level level = Level::kInfo;
     Format format = Format::kAuto;
     std::vector<Field> fields{};  ///< that every line carries: SHMIPC_GROUP, …
-    /// Drop a line, and count it, rather than wait for whoever reads standard output (a supervisor
-    /// must not stand still behind a stopped terminal). The next line that goes out tells the
-    /// count.
+    /// Do not wait for whoever reads standard output (a supervisor must not stand still behind a
+    /// stopped terminal): keep up to 64 KiB of lines until there is room, which log() and flush()
+    /// find out; drop more, and count them. The next line that is taken tells the count.
     bool never_block = false;
     /// Called once, from within log(), when standard output has lost its reader (EPIPE). The
     /// process must ignore SIGPIPE for it to be reached.
@@ -102,6 +103,9 @@ struct Options {
 /// Sets up this process's log. Lines go to standard output, each in one write(2), so that lines
 /// of several processes do not mix. Without init() lines go out as human lines of level info.
 void init(Options options);
+/// With never_block: writes the lines that were kept, waiting up to `patience` for room. False: some
+/// are left. To be called now and then, and before the process ends.
+bool flush(std::chrono::milliseconds patience) noexcept;
 bool enabled(Level level) noexcept;
 /// Writes one line. A newline in `message` does not end it (human lines: later lines are indented).
 void log(Level level, Event event, std::string_view message,

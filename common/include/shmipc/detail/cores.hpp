@@ -105,8 +105,12 @@ struct ConsumerCore {
                  const Shared& common) noexcept
         : channel(other), end(other, cell_of(me, producer)), shared(common), index(producer) {}
 
+    /// As in ProducerCore.
+    [[nodiscard]] bool forked() const noexcept {
+        return shared.forked.load(std::memory_order_relaxed);
+    }
     void check_usable() const noexcept {
-        if (shared.forked.load(std::memory_order_relaxed)) [[unlikely]] {
+        if (forked()) [[unlikely]] {
             fail_in_forked_child();
         }
     }

@@ -108,8 +108,8 @@ class ObserverEnd {
     /// Relaxed words, tail included, so that the compiler can neither tear, repeat nor reorder the
     /// reads beyond the fence. The producer writes plain bytes, as users' own code fills a slot in
     /// place: ThreadSanitizer would call that a race, and (4) is what makes it none.
-    [[gnu::no_sanitize("thread")]] void copy_payload(SlotIndex slot,
-                                                     std::span<std::byte> out) noexcept {
+    __attribute__((no_sanitize("thread"))) void copy_payload(SlotIndex slot,
+                                                             std::span<std::byte> out) noexcept {
         const std::byte* from = channel_.payload(slot);
         std::size_t done = 0;
         for (; done + sizeof(std::uint64_t) <= out.size(); done += sizeof(std::uint64_t)) {

@@ -1,0 +1,16 @@
+// Lists of workers as people type them: "0,2-5", "all".
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include <shmipc/ids.hpp>
+
+namespace shmipc::ctl {
+
+/// The workers that `text` names, ascending, each once. Throws std::invalid_argument, saying which
+/// part is wrong and what is allowed, for anything that is not a number or a range below `workers`.
+std::vector<WorkerIndex> parse_worker_list(std::string_view text, std::uint32_t workers);
+
+}  // namespace shmipc::ctl

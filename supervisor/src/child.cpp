@@ -1,0 +1,168 @@
+#include "child.hpp"
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstddef>
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace shmipc::supervisor {
+namespace {
+
+/// Descriptors of the child, beyond the three standard ones and kReadyDescriptor.
+constexpr int kExecDescriptor = kReadyDescriptor + 1;
+/// Source descriptors are first moved above all that the child will have, so that dup2() of one
+/// cannot close another.
+constexpr int kParkedDescriptors = 16;
+/// A child that could not exec is not waited for by this code: the pipe tells, not the status.
+constexpr int kNotExecuted = 127;
+
+struct Pipe {
+    os::Fd read;
+    os::Fd write;
+};
+
+Pipe make_pipe() {
+    int ends[2];
+    os::require("pipe2", [&] { return ::pipe2(ends, O_CLOEXEC); });
+    Pipe pipe{os::Fd(ends[0]), os::Fd(ends[1])};
+    // Only the supervisor's end: the flag belongs to the open end, and the worker's stays blocking.
+    os::require("fcntl(F_SETFL)", [&] { return ::fcntl(pipe.read.get(), F_SETFL, O_NONBLOCK); });
+    return pipe;
+}
+
+std::vector<char*> pointers(const std::vector<std::string>& texts) {
+    std::vector<char*> result;
+    result.reserve(texts.size() + 1);
+    for (const std::string& text : texts) {
+        // exec(3) writes to none of them; its signature is older than const.
+        result.push_back(const_cast<char*>(text.c_str()));  // NOLINT(*-const-cast)
+    }
+    result.push_back(nullptr);
+    return result;
+}
+
+/// All that the child needs, made before the fork.
+struct Birth {
+    const char* program;
+    char* const* arguments;
+    char* const* environment;
+    const rlimit* open_files;
+    pid_t parent;
+    int null;
+    int ready;
+    int exec;
+};
+
+// From here to the end of become() only async-signal-safe calls: another thread of the parent, had
+// it one, might have held any lock at the fork.
+
+[[noreturn]] void give_up(int exec, int error) noexcept {
+    // A pipe that is empty takes the four bytes whole; and if not, the exit status still tells.
+    static_cast<void>(os::retry([&] { return ::write(exec, &error, sizeof(error)); }));
+    ::_exit(kNotExecuted);
+}
+
+void reset_signals() noexcept {
+    struct sigaction action {};
+    action.sa_handler = SIG_DFL;
+    for (int signal = 1; signal < NSIG; ++signal) {
+        ::sigaction(signal, &action, nullptr);  // refused for KILL, STOP and libc's own: no matter
+    }
+}
+
+[[noreturn]] void become(const Birth& birth) noexcept {
+    // Still with all signals blocked: one that comes now waits for the new program. Dispositions
+    // first, then the mask: the other way round the parent's handlers would run here.
+    reset_signals();
+    ::setpgid(0, 0);
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != birth.parent) {
+        ::_exit(kNotExecuted);  // the parent died before the line above: nobody would ever kill us
+    }
+    const int null = ::fcntl(birth.null, F_DUPFD, kParkedDescriptors);
+    const int ready = ::fcntl(birth.ready, F_DUPFD, kParkedDescriptors);
+    const int exec = ::fcntl(birth.exec, F_DUPFD, kParkedDescriptors);
+    if (null < 0 || ready < 0 || exec < 0) {
+        give_up(birth.exec, errno);
+    }
+    if (::dup2(null, STDIN_FILENO) < 0 || ::dup2(ready, kReadyDescriptor) < 0 ||
+        ::dup3(exec, kExecDescriptor, O_CLOEXEC) < 0 ||
+        ::close_range(kExecDescriptor + 1, ~0U, 0) != 0) {
+        give_up(exec, errno);
+    }
+    if (birth.open_files != nullptr) {
+        ::setrlimit(RLIMIT_NOFILE, birth.open_files);
+    }
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    ::execve(birth.program, birth.arguments, birth.environment);
+    give_up(kExecDescriptor, errno);
+}
+
+/// Blocks all signals while it lives.
+class AllSignalsBlocked {
+  public:
+    AllSignalsBlocked() noexcept {
+        sigset_t all;
+        ::sigfillset(&all);
+        ::pthread_sigmask(SIG_SETMASK, &all, &before_);
+    }
+    ~AllSignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+    AllSignalsBlocked(const AllSignalsBlocked&) = delete;
+    AllSignalsBlocked& operator=(const AllSignalsBlocked&) = delete;
+
+  private:
+    sigset_t before_{};
+};
+
+}  // namespace
+
+Child spawn(const ChildSpec& spec) {
+    const std::vector<char*> arguments = pointers(spec.arguments);
+    const std::vector<char*> environment = pointers(spec.environment);
+    const os::Fd null(
+        os::require("open(/dev/null)", [] { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }));
+    Pipe ready = make_pipe();
+    Pipe exec = make_pipe();
+    const Birth birth{.program = spec.program.c_str(),
+                      .arguments = arguments.data(),
+                      .environment = environment.data(),
+                      .open_files = spec.open_files ? &*spec.open_files : nullptr,
+                      .parent = ::getpid(),
+                      .null = null.get(),
+                      .ready = ready.write.get(),
+                      .exec = exec.write.get()};
+    Child child;
+    {
+        // A signal to a child that has not reset its dispositions yet would run the parent's
+        // handler there, and write into the parent's Asio pipe.
+        const AllSignalsBlocked blocked;
+        child.pid = os::require("fork", [] { return ::fork(); });
+        if (child.pid == 0) {
+            become(birth);
+        }
+    }
+    // Here too, else a kill of the group right now might come before the child's own call. It fails
+    // once the child has execed; it has made the call itself then.
+    ::setpgid(child.pid, child.pid);
+    // The pid cannot have been reused: nobody but the caller reaps it. The bare call, because glibc
+    // 2.36 declares its wrapper without C linkage.
+    child.pidfd = os::Fd(static_cast<int>(::syscall(SYS_pidfd_open, child.pid, 0)));
+    child.ready = std::move(ready.read);
+    child.exec = std::move(exec.read);
+    return child;
+}
+
+std::optional<int> exec_error(const os::Fd& exec) noexcept {
+    int error = 0;
+    const ssize_t length = os::retry([&] { return ::read(exec.get(), &error, sizeof(error)); });
+    return length == static_cast<ssize_t>(sizeof(error)) ? std::optional(error) : std::nullopt;
+}
+
+}  // namespace shmipc::supervisor

@@ -1,0 +1,184 @@
+// Sleeping until there is something newer, and being woken, between processes.
+#include <shmipc/worker.hpp>
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <csignal>
+#include <thread>
+
+#include <unistd.h>
+
+#include "sleeper.hpp"
+
+using namespace shmipc;
+using namespace shmipc::test;
+using namespace std::chrono_literals;
+
+TEST_CASE("a sleeper is woken by the next message, from another process") {
+    const GroupGuard guard(2);
+    Worker worker = attach(guard, kFirst);
+    Producer<Bytes> producer = worker.producer();
+    Child child(sleeper(guard, kSecond, {kFirst}));
+    child.hear();
+    until_asleep(child, map(guard, kFirst));
+    REQUIRE(producer.publish(kText) == Errc::kOk);
+    CHECK(child.wait().status == 0);
+    // Who sleeps no more is woken no more.
+    CHECK(map(guard, kFirst).channel().shared_part->waiting.load() == 0);
+    CHECK(map(guard, kFirst).channel().shared_part->sleepers[0].load() == 0);
+}
+
+TEST_CASE("a sleeper for several channels is woken by any of them") {
+    const GroupGuard guard(3);
+    for (const WorkerIndex talker : {kFirst, kSecond}) {
+        Worker worker = attach(guard, talker);
+        Producer<Bytes> producer = worker.producer();
+        Child child([&](Child::Line& line) {
+            Worker self = attach(guard, kThird);
+            // What there is already is no news.
+            Consumer<Bytes> first = self.consumer(kFirst);
+            Consumer<Bytes> second = self.consumer(kSecond);
+            static_cast<void>(first.acquire());
+            static_cast<void>(second.acquire());
+            line.tell();
+            return static_cast<int>(self.wait_any_newer(soon()));
+        });
+        child.hear();
+        until_asleep(child, map(guard, kSecond));
+        REQUIRE(producer.publish(kText) == Errc::kOk);
+        CHECK(child.wait().status == 0);
+    }
+}
+
+TEST_CASE("several sleepers of one channel are all woken") {
+    const GroupGuard guard(4);
+    Worker worker = attach(guard, kFirst);
+    const detail::Mapping channel = map(guard, kFirst);
+    Child one(sleeper(guard, kSecond, {kFirst}));
+    Child two(sleeper(guard, kThird, {kFirst}));
+    Child three(sleeper(guard, WorkerIndex{3}, {kFirst, kSecond, kThird}));
+    for (Child* child : {&one, &two, &three}) {
+        child->hear();
+        until_asleep(*child, channel);
+    }
+    REQUIRE(worker.producer().publish(kText) == Errc::kOk);
+    for (Child* child : {&one, &two, &three}) {
+        CHECK(child->wait().status == 0);
+    }
+}
+
+TEST_CASE("two workers that wait for each other in turn never miss a wake-up") {
+    constexpr std::uint64_t kRounds = 2'000;
+    const GroupGuard guard(2);
+    const auto play = [&](WorkerIndex self, WorkerIndex other, bool begins) {
+        Worker worker = attach(guard, self);
+        Producer<Bytes> producer = worker.producer();
+        Consumer<Bytes> consumer = worker.consumer(other);
+        for (std::uint64_t round = 0; round < kRounds; ++round) {
+            if ((begins || round > 0) && producer.publish(kText) != Errc::kOk) {
+                return 1;
+            }
+            if (consumer.wait_newer(soon()) != Errc::kOk) {
+                return 2;
+            }
+            const auto pinned = consumer.acquire();
+            if (!pinned || !pinned.fresh() || pinned.sequence() != round + 1) {
+                return 3;
+            }
+        }
+        return producer.publish(kText) == Errc::kOk || begins ? 0 : 4;
+    };
+    Child other([&](Child::Line&) { return play(kSecond, kFirst, false); });
+    CHECK(play(kFirst, kSecond, true) == 0);
+    CHECK(other.wait().status == 0);
+}
+
+TEST_CASE("what is newer already ends a wait at once, and what was acquired does not") {
+    const GroupGuard guard(2);
+    Worker worker = attach(guard, kFirst);
+    Worker other = attach(guard, kSecond);
+    REQUIRE(worker.producer().publish(kText) == Errc::kOk);
+    Consumer<Bytes> consumer = other.consumer(kFirst);
+    CHECK(consumer.wait_newer(soon()) == Errc::kOk);
+    CHECK(consumer.wait_newer(std::chrono::nanoseconds::max()) == Errc::kOk);
+    { REQUIRE(consumer.acquire()); }
+    CHECK(consumer.wait_newer(0ns) == Errc::kTimeout);
+    CHECK(consumer.wait_newer(-1ns) == Errc::kTimeout);
+    const auto begin = std::chrono::steady_clock::now();
+    CHECK(consumer.wait_newer(20ms) == Errc::kTimeout);
+    CHECK(std::chrono::steady_clock::now() - begin >= 20ms);
+    CHECK(other.wait_newer({}, std::chrono::steady_clock::now() + 20ms) == Errc::kTimeout);
+    CHECK(other.wait_any_newer(Worker::Deadline::min()) == Errc::kTimeout);
+    CHECK(std::chrono::steady_clock::now() - begin < 20s);
+}
+
+TEST_CASE("an interrupt ends the wait that runs, or else the next one, and only that") {
+    const GroupGuard guard(2);
+    Worker worker = attach(guard, kFirst);
+    worker.interrupt();
+    worker.interrupt();
+    CHECK(worker.wait_any_newer() == Errc::kInterrupted);
+    CHECK(worker.wait_any_newer(std::chrono::steady_clock::now()) == Errc::kTimeout);
+    worker.interrupt();
+    CHECK(worker.wait_for_all() == Errc::kInterrupted);
+    worker.interrupt();
+    CHECK(worker.wait_newer({}) == Errc::kInterrupted);
+    std::thread other([&] {
+        ::usleep(20'000);
+        worker.interrupt();
+    });
+    CHECK(worker.wait_any_newer(soon()) == Errc::kInterrupted);
+    other.join();
+    // News come first: nothing is lost by the interrupt.
+    Worker second = attach(guard, kSecond);
+    REQUIRE(second.producer().publish(kText) == Errc::kOk);
+    worker.interrupt();
+    CHECK(worker.wait_any_newer() == Errc::kOk);
+    CHECK(worker.wait_any_newer() == Errc::kOk);
+}
+
+namespace {
+
+Worker* interrupted_worker = nullptr;
+
+}  // namespace
+
+TEST_CASE("a signal handler may interrupt a wait") {
+    const GroupGuard guard(2);
+    static_cast<void>(Group::create_or_open(guard.config));
+    Child child([&](Child::Line& line) {
+        Worker worker = attach(guard, kSecond);
+        interrupted_worker = &worker;
+        std::signal(SIGTERM, [](int) { interrupted_worker->interrupt(); });
+        line.tell();
+        return static_cast<int>(worker.wait_any_newer(soon()));
+    });
+    child.hear();
+    until_asleep(child, map(guard, kFirst));
+    CHECK(child.kill(SIGTERM).status == static_cast<int>(Errc::kInterrupted));
+}
+
+TEST_CASE("waiting for all ends when each worker has been there once, alive or not") {
+    const GroupGuard guard(3);
+    Worker worker = attach(guard, kFirst);
+    CHECK(worker.wait_for_all(std::chrono::steady_clock::now() + 10ms) == Errc::kTimeout);
+    { const Worker second = attach(guard, kSecond); }
+    CHECK(worker.wait_for_all(std::chrono::steady_clock::now() + 10ms) == Errc::kTimeout);
+    Child third([&](Child::Line& line) {
+        line.hear();
+        const Worker self = attach(guard, kThird);
+        ::kill(::getpid(), SIGKILL);
+    });
+    Child waiter([&](Child::Line& line) {
+        Worker self = attach(guard, kSecond);
+        line.tell();
+        return static_cast<int>(self.wait_for_all(soon()));
+    });
+    waiter.hear();
+    third.tell();
+    CHECK(worker.wait_for_all(soon()) == Errc::kOk);
+    CHECK(waiter.wait().status == 0);
+    CHECK(third.wait().signal == SIGKILL);
+    CHECK(worker.wait_for_all() == Errc::kOk);
+}

@@ -1,0 +1,244 @@
+#include "config.hpp"
+
+#include <doctest/doctest.h>
+
+#include <fstream>
+#include <iterator>
+#include <regex>
+#include <string>
+
+using namespace shmipc;
+using namespace shmipc::supervisor;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// The text of the ConfigError that `toml` leads to; empty if there is none.
+std::string error_of(const std::string& toml) {
+    try {
+        check_config(read_config(toml, "x.toml"));
+        return {};
+    } catch (const ConfigError& error) {
+        return error.what();
+    }
+}
+
+bool begins(const std::string& text, const std::string& with) {
+    return text.rfind(with, 0) == 0;
+}
+
+}  // namespace
+
+TEST_CASE("an empty file is the defaults") {
+    const Config config = read_config("", "x.toml");
+    check_config(config);
+    CHECK(config.group.name == "shmipc");
+    CHECK(config.group.workers == 3);
+    CHECK(config.group.capacity == 64);
+    CHECK(config.worker.command.front() == "shmipc-worker");
+    CHECK(config.worker.start_limit == 10s);
+    CHECK(config.origins.empty());
+}
+
+TEST_CASE("every key reaches its place") {
+    const Config config = read_config(R"(
+group = "robot-1"
+workers = 4
+capacity = "64KiB"
+slots = 8
+persist = true
+runtime_dir = "/somewhere"
+[worker]
+command = ["w", "{index}"]
+environment = { A = "1", B = "2" }
+start_limit = "1500ms"
+stop_grace = "1.5s"
+[worker.2]
+command = ["other"]
+environment = { B = "3" }
+stop_grace = "0s"
+[restart]
+initial = "50ms"
+maximum = "2m"
+factor = 3
+jitter = 0.5
+stable_after = "1h"
+max_restarts = 7
+window = "30s"
+on_failure = "exit"
+[log]
+level = "warning"
+format = "json"
+)",
+                                      "x.toml");
+    check_config(config);
+    CHECK(config.group.name == "robot-1");
+    CHECK(config.group.workers == 4);
+    CHECK(config.group.capacity == 65536);
+    CHECK(config.group.slots == 8);
+    CHECK(config.persist);
+    CHECK(config.runtime_dir == "/somewhere");
+    CHECK(config.worker.command == std::vector<std::string>{"w", "{index}"});
+    CHECK(config.worker.environment == std::map<std::string, std::string>{{"A", "1"}, {"B", "2"}});
+    CHECK(config.worker.start_limit == 1500ms);
+    CHECK(config.worker.stop_grace == 1500ms);
+    const WorkerSettings& two = config.settings_of(WorkerIndex{2});
+    CHECK(two.command == std::vector<std::string>{"other"});
+    CHECK(two.environment == std::map<std::string, std::string>{{"A", "1"}, {"B", "3"}});
+    CHECK(two.start_limit == 1500ms);
+    CHECK(two.stop_grace == 0s);
+    CHECK(config.settings_of(WorkerIndex{1}).command.front() == "w");
+    CHECK(config.restart.initial == 50ms);
+    CHECK(config.restart.maximum == 120s);
+    CHECK(config.restart.factor == 3.0);
+    CHECK(config.restart.jitter == 0.5);
+    CHECK(config.restart.stable_after == 3600s);
+    CHECK(config.restart.max_restarts == 7);
+    CHECK(config.restart.window == 30s);
+    CHECK(config.on_failure == OnFailure::kExit);
+    CHECK(config.log_level == log::Level::kWarning);
+    CHECK(config.log_format == log::Format::kJson);
+    CHECK(config.origins.at("restart.window") == "x.toml:24:10");
+}
+
+TEST_CASE("what is wrong is told with file, line and column") {
+    struct Case {
+        const char* toml;
+        const char* begin;
+        const char* part;
+    };
+    const Case cases[] = {
+        {"workers = 1", "x.toml:1:11: 'workers' is 1", "2 … 1024"},
+        {"\nworkers = 1025", "x.toml:2:11: 'workers' is 1025", "2 … 1024"},
+        {"workers = \"3\"", "x.toml:1:11: 'workers' is a string", "a whole number"},
+        {"workers = 3.0", "x.toml:1:11: 'workers' is a number with a point", "whole number"},
+        {"workers = -3", "x.toml:1:11: 'workers' is -3", "2 … 1024"},
+        {"group = \"a b\"", "x.toml:1:9: 'group' is \"a b\"", "A-Z"},
+        {"group = \"\"", "x.toml:1:9: 'group' is \"\"", "1 … 64"},
+        {"group = 7", "x.toml:1:9: 'group' is a whole number", "a string"},
+        {"capacity = 7", "x.toml:1:12: 'capacity' is 7", "8 … 1073741824"},
+        {"capacity = \"2GiB\"", "x.toml:1:12: 'capacity' is 2GiB", "8 … 1073741824"},
+        {"capacity = \"big\"", "x.toml:1:12: 'capacity' is big", "64KiB"},
+        {"capacity = true", "x.toml:1:12: 'capacity' is a truth value", "64KiB"},
+        {"slots = 3", "x.toml:1:9: 'slots' is 3", "with 3 workers expected 4 … 12"},
+        {"slots = 13", "x.toml:1:9: 'slots' is 13", "4 … 12"},
+        {"persist = 1", "x.toml:1:11: 'persist' is a whole number", "true or false"},
+        {"runtime_dir = \"a/b\"", "x.toml:1:15: 'runtime_dir' is \"a/b\"", "absolute"},
+        {"[worker]\ncommand = []", "x.toml:2:11: 'worker.command' is empty", "a program"},
+        {"[worker]\ncommand = [\"\"]", "x.toml:2:11: 'worker.command' is empty", "a program"},
+        {"[worker]\ncommand = \"w\"", "x.toml:2:11: 'worker.command' is a string", "an array"},
+        {"[worker]\ncommand = [\"w\", 1]", "x.toml:2:17: 'worker.command' is a whole number",
+         "strings"},
+        {"[worker]\ncommand = [\"w\\u0000\"]", "x.toml:2:12: 'worker.command' contains a NUL", ""},
+        {"[worker]\nenvironment = { A = 1 }", "x.toml:2:21: 'worker.environment.A' is a whole",
+         "a string"},
+        {"[worker]\nenvironment = { \"A=\" = \"1\" }", "x.toml:2:15: 'worker.environment' has 'A='",
+         "name"},
+        {"[worker]\nenvironment = { SHMIPC_INDEX = \"1\" }",
+         "x.toml:2:15: 'worker.environment' has 'SHMIPC_INDEX'", "the supervisor sets"},
+        {"[worker]\nstart_limit = 10", "x.toml:2:15: 'worker.start_limit' is a whole number",
+         "250ms"},
+        {"[worker]\nstart_limit = \"10\"", "x.toml:2:15: 'worker.start_limit' is \"10\"", "unit"},
+        {"[worker]\nstart_limit = \"1ms\"", "x.toml:2:15: 'worker.start_limit' is \"1ms\"",
+         "10ms … 1h"},
+        {"[worker]\nstop_grace = \"1500us\"", "x.toml:2:14: 'worker.stop_grace' is \"1500us\"",
+         "whole milliseconds"},
+        {"[worker.3]\nstop_grace = \"1s\"", "x.toml:1:1: 'worker.3' is beyond the group",
+         "workers are 0 … 2"},
+        {"[worker.1024]\n", "x.toml:1:1: 'worker.1024' is no worker's number", "0 … 1023"},
+        {"[worker.01]\n", "x.toml:1:1: 'worker.01' is no worker's number", "0 … 1023"},
+        {"[worker.1]\nrestart = 3", "x.toml:2:1: unknown key 'worker.1.restart'", ""},
+        {"[restart]\ninitial = \"20s\"", "x.toml:2:11: 'restart.initial' contradicts", "10s"},
+        {"[restart]\nmaximum = \"50ms\"", "x.toml:2:11: 'restart.maximum' contradicts", "100ms"},
+        {"[restart]\nfactor = 0.5", "x.toml:2:10: 'restart.factor' is 0.5", "1 … 100"},
+        {"[restart]\nfactor = nan", "x.toml:2:10: 'restart.factor' is nan", "1 … 100"},
+        {"[restart]\njitter = \"a\"", "x.toml:2:10: 'restart.jitter' is a string", "a number"},
+        {"[restart]\non_failure = \"stop\"", "x.toml:2:14: 'restart.on_failure' is \"stop\"",
+         "\"continue\", \"exit\""},
+        {"[log]\nlevel = \"loud\"", "x.toml:2:9: 'log.level' is \"loud\"", "\"warning\""},
+        {"log = 3", "x.toml:1:7: 'log' is a whole number", "a table"},
+        {"workers = ", "x.toml:1:", ""},
+        {"workers = 3\nworkers = 4", "x.toml:2:", ""},
+    };
+    for (const Case& c : cases) {
+        CAPTURE(c.toml);
+        const std::string error = error_of(c.toml);
+        CAPTURE(error);
+        CHECK(begins(error, c.begin));
+        CHECK(error.find(c.part) != std::string::npos);
+    }
+}
+
+TEST_CASE("an unknown key is an error that names the nearest key") {
+    CHECK(error_of("wokers = 3") == "x.toml:1:1: unknown key 'wokers': did you mean 'workers'?");
+    CHECK(error_of("[restart]\n  max_restart = 3") ==
+          "x.toml:2:3: unknown key 'restart.max_restart': did you mean 'restart.max_restarts'?");
+    CHECK(error_of("[worker]\nstartlimit = \"1s\"") ==
+          "x.toml:2:1: unknown key 'worker.startlimit': did you mean 'worker.start_limit'?");
+    CHECK(error_of("[database]\n") == "x.toml:1:2: unknown key 'database'");
+}
+
+TEST_CASE("a file that cannot be read is an error that says why") {
+    CHECK_THROWS_WITH_AS(read_config_file("/nonexistent/x.toml"),
+                         "/nonexistent/x.toml: cannot be read: No such file or directory",
+                         ConfigError);
+    CHECK_THROWS_WITH_AS(read_config_file("/"), "/: cannot be read: Is a directory", ConfigError);
+}
+
+TEST_CASE("the file that is shipped documents every key, at its default") {
+    std::ifstream file(SHMIPC_CONFIG_FILE);
+    const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+    REQUIRE_FALSE(text.empty());
+    check_config(read_config(text, "shipped"));
+
+    // What is commented out, taken in: a key, or a table of one worker.
+    const std::string full =
+        std::regex_replace(text, std::regex(R"((^|\n)#(?=[a-z_]+ = |\[worker))"), "$1");
+    const Config config = read_config(full, "shipped");
+    check_config(config);
+    const Config defaults;
+    CHECK(config.group.name == defaults.group.name);
+    CHECK(config.group.workers == defaults.group.workers);
+    CHECK(config.group.capacity == defaults.group.capacity);
+    CHECK(config.group.slots == defaults.group.slots);
+    CHECK(config.persist == defaults.persist);
+    CHECK(config.runtime_dir == defaults.runtime_dir);
+    CHECK(config.worker.command == defaults.worker.command);
+    CHECK(config.worker.environment == defaults.worker.environment);
+    CHECK(config.worker.start_limit == defaults.worker.start_limit);
+    CHECK(config.worker.stop_grace == defaults.worker.stop_grace);
+    CHECK(config.restart.initial == defaults.restart.initial);
+    CHECK(config.restart.maximum == defaults.restart.maximum);
+    CHECK(config.restart.factor == defaults.restart.factor);
+    CHECK(config.restart.jitter == defaults.restart.jitter);
+    CHECK(config.restart.stable_after == defaults.restart.stable_after);
+    CHECK(config.restart.max_restarts == defaults.restart.max_restarts);
+    CHECK(config.restart.window == defaults.restart.window);
+    CHECK(config.on_failure == defaults.on_failure);
+    CHECK(config.log_level == defaults.log_level);
+    CHECK(config.log_format == defaults.log_format);
+    for (const auto* key : {"group",
+                            "workers",
+                            "capacity",
+                            "slots",
+                            "persist",
+                            "runtime_dir",
+                            "worker.command",
+                            "worker.environment",
+                            "worker.start_limit",
+                            "worker.stop_grace",
+                            "restart.initial",
+                            "restart.maximum",
+                            "restart.factor",
+                            "restart.jitter",
+                            "restart.stable_after",
+                            "restart.max_restarts",
+                            "restart.window",
+                            "restart.on_failure",
+                            "log.level",
+                            "log.format",
+                            "worker.2"}) {
+        CAPTURE(key);
+        CHECK(config.origins.count(key) == 1);
+    }
+}

@@ -1,0 +1,157 @@
+#include "lock.hpp"
+
+#include <doctest/doctest.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <string>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <shmipc/error.hpp>
+
+using namespace shmipc;
+using namespace shmipc::supervisor;
+
+namespace {
+
+struct Directory {
+    std::string path = "/tmp/shmipc-lock-test-" + std::to_string(::getpid());
+    Directory() { REQUIRE(::mkdir(path.c_str(), 0700) == 0); }
+    ~Directory() {
+        ::unlink(lock().c_str());
+        ::rmdir(path.c_str());
+    }
+    Directory(const Directory&) = delete;
+    Directory& operator=(const Directory&) = delete;
+    [[nodiscard]] std::string lock() const { return path + "/g.lock"; }
+};
+
+bool exists(const std::string& path) {
+    struct stat status {};
+    return ::lstat(path.c_str(), &status) == 0;
+}
+
+/// Sets a variable of the environment for the life of a test.
+struct Variable {
+    const char* name;
+    std::optional<std::string> before;
+    Variable(const char* variable, const char* value) : name(variable) {
+        if (const char* old = std::getenv(name)) {
+            before = old;
+        }
+        ::setenv(name, value, 1);
+    }
+    ~Variable() { before ? ::setenv(name, before->c_str(), 1) : ::unsetenv(name); }
+    Variable(const Variable&) = delete;
+    Variable& operator=(const Variable&) = delete;
+};
+
+}  // namespace
+
+TEST_CASE("the second is refused with the pid of the first, until the first ends") {
+    const Directory directory;
+    pid_t holder = -1;
+    {
+        const auto first = SupervisorLock::acquire(directory.lock(), holder);
+        REQUIRE(first);
+        CHECK(holder == -1);
+        CHECK_FALSE(SupervisorLock::acquire(directory.lock(), holder));
+        CHECK(holder == ::getpid());
+    }
+    CHECK_FALSE(exists(directory.lock()));
+    CHECK(SupervisorLock::acquire(directory.lock(), holder));
+}
+
+TEST_CASE("a file that a killed holder left is taken up, and says the new pid") {
+    const Directory directory;
+    int ends[2];
+    REQUIRE(::pipe(ends) == 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        pid_t holder = 0;
+        const auto lock = SupervisorLock::acquire(directory.lock(), holder);
+        const char answer = lock ? 'y' : 'n';
+        const bool told = ::write(ends[1], &answer, 1) == 1;
+        while (told) {
+            ::pause();
+        }
+        ::_exit(1);
+    }
+    char answer = 0;
+    REQUIRE(::read(ends[0], &answer, 1) == 1);
+    REQUIRE(answer == 'y');
+    pid_t holder = 0;
+    CHECK_FALSE(SupervisorLock::acquire(directory.lock(), holder));
+    CHECK(holder == child);
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+    ::close(ends[0]);
+    ::close(ends[1]);
+    CHECK(exists(directory.lock()));
+    const auto lock = SupervisorLock::acquire(directory.lock(), holder);
+    REQUIRE(lock);
+    CHECK_FALSE(SupervisorLock::acquire(directory.lock(), holder));
+    CHECK(holder == ::getpid());
+}
+
+TEST_CASE("whoever finds the file removed under him locks the new one, and spares it at the end") {
+    const Directory directory;
+    pid_t holder = 0;
+    {
+        const auto orphan = SupervisorLock::acquire(directory.lock(), holder);
+        REQUIRE(orphan);
+        ::unlink(directory.lock().c_str());
+        const auto second = SupervisorLock::acquire(directory.lock(), holder);
+        REQUIRE(second);  // another file, another lock
+    }
+    // Reverse order: the second removed its own; the orphan found nothing of its own to remove.
+    CHECK_FALSE(exists(directory.lock()));
+    auto orphan = SupervisorLock::acquire(directory.lock(), holder);
+    REQUIRE(orphan);
+    ::unlink(directory.lock().c_str());
+    const auto second = SupervisorLock::acquire(directory.lock(), holder);
+    orphan.reset();
+    CHECK(exists(directory.lock()));
+}
+
+TEST_CASE("a link in the place of the lock is not followed") {
+    const Directory directory;
+    REQUIRE(::symlink("/tmp/shmipc-lock-test-target", directory.lock().c_str()) == 0);
+    pid_t holder = 0;
+    CHECK_THROWS_AS(SupervisorLock::acquire(directory.lock(), holder), Error);
+    CHECK_FALSE(exists("/tmp/shmipc-lock-test-target"));
+}
+
+TEST_CASE("the runtime directory is made, private, and refused if others may write to it") {
+    const Directory directory;
+    const std::string path = directory.path + "/run";
+    prepare_runtime_directory(path);
+    prepare_runtime_directory(path);
+    struct stat status {};
+    REQUIRE(::stat(path.c_str(), &status) == 0);
+    CHECK((status.st_mode & 0022U) == 0);
+    REQUIRE(::chmod(path.c_str(), 0777) == 0);
+    CHECK_THROWS_AS(prepare_runtime_directory(path), Error);
+    ::rmdir(path.c_str());
+    CHECK_THROWS_AS(prepare_runtime_directory(directory.path + "/a/b"), Error);
+    REQUIRE(::symlink("/tmp", path.c_str()) == 0);
+    CHECK_THROWS_AS(prepare_runtime_directory(path), Error);
+    ::unlink(path.c_str());
+}
+
+TEST_CASE(
+    "the runtime directory is the configured one, root's, the session's, or one's own in /tmp") {
+    CHECK(runtime_directory("/x") == "/x");
+    const Variable session("XDG_RUNTIME_DIR", "/run/user/1");
+    if (::geteuid() == 0) {
+        CHECK(runtime_directory("") == "/run/shmipc");
+    } else {
+        CHECK(runtime_directory("") == "/run/user/1/shmipc");
+        const Variable none("XDG_RUNTIME_DIR", "");
+        CHECK(runtime_directory("") == "/tmp/shmipc-" + std::to_string(::geteuid()));
+    }
+}

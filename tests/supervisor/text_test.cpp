@@ -1,0 +1,43 @@
+#include "text.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cstdint>
+#include <limits>
+
+using namespace shmipc::supervisor;
+using namespace std::chrono_literals;
+
+TEST_CASE("a number is nothing but digits, and not above the maximum") {
+    CHECK(parse_number("0", 9) == 0);
+    CHECK(parse_number("1023", 1023) == 1023);
+    CHECK(parse_number("18446744073709551615", std::numeric_limits<std::uint64_t>::max()) ==
+          std::numeric_limits<std::uint64_t>::max());
+    for (const auto* text :
+         {"", " ", "-1", "+1", "1 ", " 1", "1.0", "0x1", "1024", "q", "18446744073709551616"}) {
+        CAPTURE(text);
+        CHECK_FALSE(parse_number(text, 1023));
+    }
+}
+
+TEST_CASE("a duration is written in the largest unit that is exact") {
+    CHECK(to_text(0ms) == "0s");
+    CHECK(to_text(1ms) == "1ms");
+    CHECK(to_text(999ms) == "999ms");
+    CHECK(to_text(1000ms) == "1s");
+    CHECK(to_text(1001ms) == "1001ms");
+    CHECK(to_text(60s) == "1m");
+    CHECK(to_text(90s) == "90s");
+    CHECK(to_text(3600s) == "1h");
+}
+
+TEST_CASE("the nearest word is the one with the fewest changes, and none if all are far") {
+    const std::vector<std::string> words{"workers", "worker", "group", "slots", "persist"};
+    CHECK(nearest("workrs", words) == "workers");
+    CHECK(nearest("Group", words) == "group");
+    CHECK(nearest("slot", words) == "slots");
+    CHECK(nearest("presist", words) == "persist");
+    CHECK(nearest("database", words).empty());
+    CHECK(nearest("", words).empty());
+    CHECK(nearest("x", {}).empty());
+}

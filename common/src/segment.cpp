@@ -31,7 +31,7 @@ namespace {
 /// Where glibc's shm_open looks; a nameless file can only be made by path.
 constexpr const char* kDirectory = "/dev/shm";
 
-std::string quoted(const std::string& name) {
+std::string in_quotes(const std::string& name) {
     return "object '" + name + "'";
 }
 
@@ -42,7 +42,7 @@ Error boost_error(const bip::interprocess_exception& error, const std::string& w
 template <class Number>
 Error mismatch(Errc code, const std::string& name, const char* what, Number expected,
                Number found) {
-    return {code, quoted(name) + " has " + what + " " + std::to_string(found) + ", expected " +
+    return {code, in_quotes(name) + " has " + what + " " + std::to_string(found) + ", expected " +
                       std::to_string(expected) +
                       ": start all programs of the group with the same value, or remove the old "
                       "group once its workers are stopped (shmipcctl clean)"};
@@ -58,7 +58,7 @@ void reserve(int fd, std::uint64_t offset, std::uint64_t bytes, const std::strin
     if (error != 0) {
         throw Error::from_errno(Errc::kSystem, error,
                                 "cannot reserve " + describe_bytes(bytes) + " in " +
-                                    std::string(kDirectory) + " for " + quoted(name));
+                                    std::string(kDirectory) + " for " + in_quotes(name));
     }
 }
 
@@ -93,10 +93,10 @@ void Segment::create(const std::string& group, WorkerIndex index, const layout::
                      const Generation& generation) {
     const std::string name = object_name(group, index);
     // Mode 0660 less umask.
-    const os::Fd file(os::require("cannot create " + quoted(name) + " in " + kDirectory, [] {
+    const os::Fd file(os::require("cannot create " + in_quotes(name) + " in " + kDirectory, [] {
         return ::open(kDirectory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0660);
     }));
-    os::require("cannot size " + quoted(name),
+    os::require("cannot size " + in_quotes(name),
                 [&] { return ftruncate(file.get(), static_cast<off_t>(geometry.object_bytes())); });
     reserve(file.get(), 0, layout::Geometry::producer_bytes(), name);
     reserve(file.get(), layout::Geometry::shared_offset(), geometry.shared_bytes(), name);
@@ -112,14 +112,14 @@ void Segment::create(const std::string& group, WorkerIndex index, const layout::
                                 .slot_count = geometry.slots,
                                 .capacity = geometry.capacity,
                                 .object_bytes = geometry.object_bytes()};
-    const auto written = os::require("cannot write the header of " + quoted(name),
+    const auto written = os::require("cannot write the header of " + in_quotes(name),
                                      [&] { return pwrite(file.get(), &header, sizeof header, 0); });
     if (static_cast<std::size_t>(written) != sizeof header) {
-        throw Error(Errc::kSystem, "cannot write the header of " + quoted(name));
+        throw Error(Errc::kSystem, "cannot write the header of " + in_quotes(name));
     }
     // The birth: from here on the object is there, whole.
     const std::string nameless = "/proc/self/fd/" + std::to_string(file.get());
-    os::require("cannot link " + quoted(name), [&] {
+    os::require("cannot link " + in_quotes(name), [&] {
         return linkat(AT_FDCWD, nameless.c_str(), AT_FDCWD, path_of(name).c_str(),
                       AT_SYMLINK_FOLLOW);
     });
@@ -130,7 +130,7 @@ Segment Segment::open(const std::string& group, WorkerIndex index, Access access
     // Before it is opened: that would block on a pipe until somebody writes into it.
     struct stat status {};
     if (lstat(path_of(name).c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
-        throw Error(Errc::kNotAnObject, quoted(name) + " is not a regular file");
+        throw Error(Errc::kNotAnObject, in_quotes(name) + " is not a regular file");
     }
     try {
         auto object = std::make_unique<Object>(Object{bip::shared_memory_object(
@@ -141,11 +141,11 @@ Segment Segment::open(const std::string& group, WorkerIndex index, Access access
         return segment;
     } catch (const bip::interprocess_exception& error) {
         if (error.get_native_error() == ENOENT) {
-            throw Error(Errc::kNoGroup, "there is no " + quoted(name) + " in " + kDirectory +
+            throw Error(Errc::kNoGroup, "there is no " + in_quotes(name) + " in " + kDirectory +
                                             ": group '" + group +
                                             "' has not been started, or has been removed");
         }
-        throw boost_error(error, "cannot open " + quoted(name) + " in " + kDirectory);
+        throw boost_error(error, "cannot open " + in_quotes(name) + " in " + kDirectory);
     }
 }
 
@@ -156,7 +156,7 @@ Segment Segment::open(const std::string& group, WorkerIndex index, Access access
     if (segment.generation() != generation) {
         throw Error(
             Errc::kGenerationMismatch,
-            quoted(segment.name()) + " is of another generation than object '" +
+            in_quotes(segment.name()) + " is of another generation than object '" +
                 object_name(group, WorkerIndex{0}) +
                 "': the group was removed and created again meanwhile; start again, or stop "
                 "its workers and remove it (shmipcctl clean)");
@@ -166,12 +166,12 @@ Segment Segment::open(const std::string& group, WorkerIndex index, Access access
 
 void Segment::check(WorkerIndex index, Access access) {
     struct stat status {};
-    os::require("cannot look at " + quoted(name_), [&] { return fstat(fd(), &status); });
+    os::require("cannot look at " + in_quotes(name_), [&] { return fstat(fd(), &status); });
     if (!S_ISREG(status.st_mode)) {
-        throw Error(Errc::kNotAnObject, quoted(name_) + " is not a regular file");
+        throw Error(Errc::kNotAnObject, in_quotes(name_) + " is not a regular file");
     }
     if (access != Access::kInspect && status.st_uid != geteuid()) {
-        throw Error(Errc::kOtherOwner, quoted(name_) + " belongs to user " +
+        throw Error(Errc::kOtherOwner, in_quotes(name_) + " belongs to user " +
                                            std::to_string(status.st_uid) + ", expected " +
                                            std::to_string(geteuid()) +
                                            ": run as that user, or choose another group name");
@@ -179,15 +179,16 @@ void Segment::check(WorkerIndex index, Access access) {
     const auto size = static_cast<std::uint64_t>(status.st_size);
     layout::Header header{};
     if (size < sizeof header) {
-        throw Error(Errc::kTruncated,
-                    quoted(name_) + " has " + std::to_string(size) + " bytes, expected at least " +
-                        std::to_string(sizeof header) + ": remove it (shmipcctl clean)");
+        throw Error(Errc::kTruncated, in_quotes(name_) + " has " + std::to_string(size) +
+                                          " bytes, expected at least " +
+                                          std::to_string(sizeof header) +
+                                          ": remove it (shmipcctl clean)");
     }
-    const auto got = os::require("cannot read " + quoted(name_),
+    const auto got = os::require("cannot read " + in_quotes(name_),
                                  [&] { return pread(fd(), &header, sizeof header, 0); });
     if (static_cast<std::size_t>(got) != sizeof header || header.magic != layout::kMagic) {
         throw Error(Errc::kNotAnObject,
-                    quoted(name_) +
+                    in_quotes(name_) +
                         " does not begin with the magic number of shmipc: another "
                         "program uses this name; choose another group name");
     }
@@ -205,13 +206,13 @@ void Segment::check(WorkerIndex index, Access access) {
     geometry_ = {header.group_size, header.slot_count, header.capacity};
     generation_.bits = {header.generation[0], header.generation[1]};
     if (!geometry_.valid()) {
-        throw Error(Errc::kNotAnObject, quoted(name_) +
+        throw Error(Errc::kNotAnObject, in_quotes(name_) +
                                             " has a corrupt header: stop the workers of the group "
                                             "and remove it (shmipcctl clean)");
     }
     if (size != geometry_.object_bytes() || header.object_bytes != size) {
         throw Error(Errc::kTruncated,
-                    quoted(name_) + " has " + std::to_string(size) + " bytes, expected " +
+                    in_quotes(name_) + " has " + std::to_string(size) + " bytes, expected " +
                         std::to_string(geometry_.object_bytes()) +
                         ": stop the workers of the group and remove it (shmipcctl clean)");
     }
@@ -259,12 +260,12 @@ bip::mapped_region map(const Mappable& object, bip::mode_t mode, std::uint64_t o
         bip::mapped_region region(object, mode, static_cast<bip::offset_t>(offset),
                                   static_cast<std::size_t>(bytes));
         // A child must not keep the object's open file, and with it the identity lock, alive.
-        os::require("cannot keep " + quoted(name) + " out of forked children", [&] {
+        os::require("cannot keep " + in_quotes(name) + " out of forked children", [&] {
             return madvise(region.get_address(), region.get_size(), MADV_DONTFORK);
         });
         return region;
     } catch (const bip::interprocess_exception& error) {
-        throw boost_error(error, "cannot map " + quoted(name));
+        throw boost_error(error, "cannot map " + in_quotes(name));
     }
 }
 
@@ -328,7 +329,7 @@ bool unlink_object(const std::string& name) {
     if (errno == ENOENT) {
         return false;
     }
-    throw Error::from_errno(Errc::kSystem, errno, "cannot remove " + quoted(name));
+    throw Error::from_errno(Errc::kSystem, errno, "cannot remove " + in_quotes(name));
 }
 
 std::string describe_last_pid(int fd) {

@@ -158,6 +158,44 @@ void sleeper_dies(Table& table, const std::string& where, std::uint32_t workers,
     }
 }
 
+/// The producer is stopped at `stop` while it wakes a sleeper, which has got on by itself, and
+/// sleeps again before the producer goes on, or dies there. The next publish must wake it.
+std::vector<Place> sleeper_sleeps_again(std::uint32_t workers, Place stop, bool dies) {
+    Scene scene(workers, {.approach = Approach::kSleepy, .place = {Step::kSleepBarrier, 1}}, {});
+    scene.producer.start(publish(1), {.death = {}, .stops = {stop}});
+    const bool stopped = scene.producer.outcome() == Outcome::kStopped;
+    std::vector<Place> path = scene.producer.page().path();
+    scene.consumer.resume();
+    expect_done(scene.consumer);
+    scene.consumer.start({kWaitForIt});
+    scene.consumer.expect_asleep();
+    if (stopped && dies) {
+        scene.producer.murder();
+        scene.producer = scene.stage.restart_producer(scene.producer.page().latest(), 2);
+    } else if (stopped) {
+        scene.producer.resume();
+        expect_done(scene.producer);
+    }
+    scene.producer.run(publish(1));
+    expect_done(scene.consumer);
+    scene.stage.finish(scene.producer, scene.consumer);
+    return path;
+}
+
+/// At every place of the producer's after (8).
+void explore_sleeping_again(Table& table, std::uint32_t workers) {
+    explore(table, "producer dies waking, sleeper sleeps again",
+            std::to_string(workers) + " workers", [&](Place place) {
+                sleeper_sleeps_again(workers, place, false);
+                std::vector<Place> path = sleeper_sleeps_again(workers, place, true);
+                path.erase(
+                    std::remove_if(path.begin(), path.end(),
+                                   [](Place passed) { return passed.step < Step::kWakeFence; }),
+                    path.end());
+                return path;
+            });
+}
+
 /// The places of an approach at which the consumer may be stopped.
 std::vector<Half> halves(std::uint32_t workers, Approach approach) {
     const bool overtaken = approach == Approach::kOvertaken;
@@ -228,6 +266,7 @@ void pair_deaths(Table& table, std::uint32_t workers, Extent extent) {
             explore_pairs(table, workers, half, extent);
         }
     }
+    explore_sleeping_again(table, workers);
 }
 
 }  // namespace shmipc::crash

@@ -154,7 +154,7 @@ TEST_CASE("what is wrong is told with file, line and column") {
         {"[restart]\nfactor = nan", "x.toml:2:10: 'restart.factor' is nan", "1 … 100"},
         {"[restart]\njitter = \"a\"", "x.toml:2:10: 'restart.jitter' is a string", "a number"},
         {"[restart]\non_failure = \"stop\"", "x.toml:2:14: 'restart.on_failure' is \"stop\"",
-         "\"continue\", \"exit\""},
+         R"("continue", "exit")"},
         {"[log]\nlevel = \"loud\"", "x.toml:2:9: 'log.level' is \"loud\"", "\"warning\""},
         {"log = 3", "x.toml:1:7: 'log' is a whole number", "a table"},
         {"workers = ", "x.toml:1:", ""},

@@ -27,6 +27,7 @@ class Terminal {
   public:
     explicit Terminal(std::vector<std::string> command) {
         std::vector<char*> arguments;
+        arguments.reserve(command.size() + 1);
         for (std::string& argument : command) {
             arguments.push_back(argument.data());
         }
@@ -59,7 +60,8 @@ class Terminal {
     /// Reads until a new line contains `text`, and returns that line.
     std::string require(const std::string& text) {
         for (;;) {
-            for (std::size_t end; (end = seen_.find('\n', consumed_)) != std::string::npos;) {
+            for (std::size_t end = seen_.find('\n', consumed_); end != std::string::npos;
+                 end = seen_.find('\n', consumed_)) {
                 const std::string line = seen_.substr(consumed_, end - consumed_);
                 consumed_ = end + 1;
                 if (line.find(text) != std::string::npos) {

@@ -75,9 +75,8 @@ TEST_CASE("a file that a killed holder left is taken up, and says the new pid") 
         pid_t holder = 0;
         const auto lock = SupervisorLock::acquire(directory.lock(), holder);
         const char answer = lock ? 'y' : 'n';
-        const bool told = ::write(ends[1], &answer, 1) == 1;
-        while (told) {
-            ::pause();
+        if (::write(ends[1], &answer, 1) == 1) {
+            ::pause();  // until it is killed
         }
         ::_exit(1);
     }

@@ -19,9 +19,13 @@ Started by hand, in N terminals, for index 0 to N-1 in any order:
 Workers wait for each other asleep; any may be killed and started again, and goes on with the next
 value. The group's objects /dev/shm/shmipc.GROUP.* stay until they are removed: shmipcctl clean.
 
-Durations: 10us, 250ms, 1.5s, 2m. Sizes: 64, 4KiB, 16MiB.
+Durations: 10us, 250ms, 1.5s, 2m. Sizes: 64, 4KiB, 16MiB. Defaults of --capacity, --slots and
+--log-… come from SHMIPC_CAPACITY, SHMIPC_SLOTS, SHMIPC_LOG_LEVEL and SHMIPC_LOG_FORMAT, which the
+supervisor sets.
 
 Exit codes: 0 stopped in order; 1 failed; 64 wrong usage; 75 this worker is already running.)";
+
+constexpr std::size_t kMostDigits = 6;
 
 // CLI11 checks by functions that return what is wrong, or nothing.
 std::string check_duration(const std::string& text) {
@@ -29,6 +33,15 @@ std::string check_duration(const std::string& text) {
 }
 std::string check_bytes(const std::string& text) {
     return parse_bytes(text) ? "" : "'" + text + "' is not a size such as 64 or 4KiB";
+}
+std::string check_count(const std::string& text) {
+    return text.find_first_not_of("0123456789") == std::string::npos && !text.empty() &&
+                   text.size() <= kMostDigits
+               ? ""
+               : "'" + text + "' is not a number";
+}
+std::uint32_t parse_count(const std::string& text) {
+    return static_cast<std::uint32_t>(std::stoul(text));
 }
 std::string check_level(const std::string& text) {
     return log::parse_level(text) ? "" : "'" + text + "' is none of debug, info, warning, error";
@@ -43,7 +56,8 @@ std::string from_environment(const char* variable, const char* otherwise) {
 }
 
 struct Texts {
-    std::string capacity = "64";
+    std::string capacity;
+    std::string slots;
     std::string min_interval = "1us";
     std::string max_interval = "1s";
     std::string log_level;
@@ -60,8 +74,8 @@ void add_options(CLI::App& app, Options& options, Texts& texts) {
     app.add_option("--capacity", texts.capacity, "Size of the longest message, 8 to 1GiB")
         ->check(check_bytes)
         ->capture_default_str();
-    app.add_option("--slots", options.group.slots,
-                   "Slots of each channel, N+1 to 4N; 0 stands for N+1")
+    app.add_option("--slots", texts.slots, "Slots of each channel, N+1 to 4N; 0 stands for N+1")
+        ->check(check_count)
         ->capture_default_str();
     app.add_option("--min-interval", texts.min_interval, "Shortest time between two exchanges")
         ->check(check_duration)
@@ -81,6 +95,7 @@ void add_options(CLI::App& app, Options& options, Texts& texts) {
 /// Throws CLI::ValidationError or shmipc::Error for what no single option can tell.
 void apply(Options& options, const Texts& texts) {
     options.group.capacity = parse_bytes(texts.capacity).value_or(0);
+    options.group.slots = parse_count(texts.slots);
     options.min_interval = parse_duration(texts.min_interval).value_or(options.min_interval);
     options.max_interval = parse_duration(texts.max_interval).value_or(options.max_interval);
     options.log_level = log::parse_level(texts.log_level).value_or(options.log_level);
@@ -102,6 +117,8 @@ void apply(Options& options, const Texts& texts) {
 Command parse_options(int argc, char** argv) {
     Command command;
     Texts texts;
+    texts.capacity = from_environment("SHMIPC_CAPACITY", "64");
+    texts.slots = from_environment("SHMIPC_SLOTS", "0");
     texts.log_level = from_environment("SHMIPC_LOG_LEVEL", "debug");
     texts.log_format = from_environment("SHMIPC_LOG_FORMAT", "auto");
     CLI::App app{

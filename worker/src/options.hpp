@@ -36,8 +36,7 @@ struct Command {
     Options options;
 };
 
-/// Defaults for the log come from SHMIPC_LOG_LEVEL and SHMIPC_LOG_FORMAT, which the supervisor
-/// sets.
+/// Some defaults come from the environment that the supervisor sets: see --help.
 Command parse_options(int argc, char** argv);
 
 }  // namespace shmipc::worker

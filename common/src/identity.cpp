@@ -36,15 +36,16 @@ bool try_lock(int fd, const std::string& name) {
 /// What the waiting thread is given. Lives on the stack of wait_for_lock(), which joins it.
 struct Wait {
     int fd;
+    struct flock lock;
     sem_t done;
 };
 
 /// Blocks until the lock is had or the thread is cancelled: fcntl(F_OFD_SETLKW) is a cancellation
-/// point. A plain function without destructors, since cancelling unwinds it.
+/// point. A plain function without destructors, since cancelling unwinds it, and without objects
+/// on its stack, since AddressSanitizer does not see that they have gone.
 void* block_for_lock(void* argument) {
     auto* wait = static_cast<Wait*>(argument);
-    struct flock lock = whole_file();
-    while (fcntl(wait->fd, F_OFD_SETLKW, &lock) != 0 && errno == EINTR) {
+    while (fcntl(wait->fd, F_OFD_SETLKW, &wait->lock) != 0 && errno == EINTR) {
     }
     sem_post(&wait->done);
     return nullptr;
@@ -54,7 +55,7 @@ void* block_for_lock(void* argument) {
 /// So a thread blocks in it and is cancelled when the time is up. Whether it had the lock by then
 /// the caller asks again: locks belong to the open file, so it would be ours either way.
 void wait_for_lock(int fd, std::chrono::milliseconds timeout, const std::string& name) {
-    Wait wait{.fd = fd, .done = {}};
+    Wait wait{.fd = fd, .lock = whole_file(), .done = {}};
     sem_init(&wait.done, 0, 0);
     pthread_t thread{};
     // A thread with all signals blocked: none of the program's handlers may run on it.

@@ -204,6 +204,27 @@ TEST_CASE("a creation waits while another process holds the group's lock") {
     CHECK(guard.files().size() == 2);
 }
 
+TEST_CASE("who waited for a lock file that went with its holder locks the one that others find") {
+    const GroupGuard guard(2);
+    Child first([&](Child::Line& line) {
+        const detail::GroupLock lock(guard.config.name);
+        line.tell();
+        line.hear();
+    });
+    first.hear();
+    Child second([&](Child::Line& line) {
+        line.tell();
+        const detail::GroupLock lock(guard.config.name);
+        return guard.files().size() == 1 ? 0 : 1;
+    });
+    second.hear();
+    ::usleep(100'000);  // so that it waits; where it does not yet, nothing is proved
+    first.tell();
+    CHECK(first.wait().status == 0);
+    CHECK(second.wait().status == 0);
+    CHECK(guard.files().empty());
+}
+
 TEST_CASE("a missing object of a group that has been in use is an error that names it") {
     for (const std::uint32_t missing : {0U, 1U, 2U}) {
         const GroupGuard guard(3);

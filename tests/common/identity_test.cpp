@@ -133,6 +133,28 @@ TEST_CASE("attaching waits for a lock that is let go of within the timeout, and 
     CHECK(std::chrono::steady_clock::now() - begin < 20s);
 }
 
+TEST_CASE(
+    "a worker that was waiting for the lock of an object that goes meanwhile takes the new "
+    "one") {
+    const GroupGuard guard(2);
+    static_cast<void>(Group::create_or_open(guard.config));
+    os::Fd holder(::open(guard.path(0).c_str(), O_RDWR | O_CLOEXEC));
+    REQUIRE(detail::lock_exclusively(holder.get(), 0ms, "x"));
+    std::thread remover([&] {
+        // Long enough for the attach to be waiting; where it is not, nothing is proved.
+        std::this_thread::sleep_for(100ms);
+        ::unlink(guard.path(0).c_str());
+        ::unlink(guard.path(1).c_str());
+        holder.reset();
+    });
+    AttachOptions options;
+    options.identity_timeout = 30s;
+    Worker worker = Worker::attach(guard.config, WorkerIndex{0}, options);
+    remover.join();
+    CHECK(worker.verify() == Errc::kOk);
+    CHECK(guard.files().size() == 2);
+}
+
 TEST_CASE("whether a worker runs can be asked without taking its lock") {
     const GroupGuard guard(3);
     const Group group = Group::create_or_open(guard.config);

@@ -3,8 +3,12 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
+#include <chrono>
+#include <cstdio>
 #include <optional>
 
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "child.hpp"
@@ -122,23 +126,29 @@ TEST_CASE("a death in the middle of a removal leaves what the next start or remo
 }
 
 TEST_CASE("attaching and removing at the same time end in a whole group or none") {
+    constexpr unsigned kRemovals = 50;
     const GroupGuard guard(3);
-    Child remover([&](Child::Line& line) {
-        line.tell();
-        unsigned removed = 0;
-        for (int i = 0; i < 300; ++i) {
+    auto* const done = static_cast<std::atomic<bool>*>(::mmap(nullptr, sizeof(std::atomic<bool>),
+                                                              PROT_READ | PROT_WRITE,
+                                                              MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    REQUIRE(static_cast<void*>(done) != MAP_FAILED);
+    Child remover([&](Child::Line&) {
+        // Bounded by the child's patience.
+        for (unsigned removed = 0; removed < kRemovals;) {
             std::error_code error;
             removed += Group::remove(guard.config.name, error) ? 1U : 0U;
             if (error && error != Errc::kGroupBusy) {
                 std::fprintf(stderr, "%s\n", error.message().c_str());
-                return 2;
+                done->store(true);
+                return 1;
             }
         }
-        return removed > 0 ? 0 : 1;
+        done->store(true);
+        return 0;
     });
-    remover.hear();
     unsigned attached = 0;
-    for (int i = 0; i < 300; ++i) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (!done->load() && std::chrono::steady_clock::now() < deadline) {
         const Caught caught = catch_error([&] {
             Worker worker = Worker::attach(guard.config, WorkerIndex{1});
             // As long as it lives nothing is removed.
@@ -152,4 +162,5 @@ TEST_CASE("attaching and removing at the same time end in a whole group or none"
     CHECK(attached > 0);
     const Child::End end = remover.wait();
     CHECK_MESSAGE(end.status == 0, end.errors);
+    ::munmap(done, sizeof *done);
 }

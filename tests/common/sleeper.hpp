@@ -32,6 +32,15 @@ inline Worker::Deadline soon() {
     return std::chrono::steady_clock::now() + kPatience;
 }
 
+/// What `wait(deadline)` returns; kTimeout if it took so long that only the deadline, and no
+/// wake-up, can have ended it.
+template <class Wait>
+Errc in_time(Wait&& wait) {
+    const auto begin = std::chrono::steady_clock::now();
+    const Errc outcome = wait(soon());
+    return std::chrono::steady_clock::now() - begin < kPatience / 2 ? outcome : Errc::kTimeout;
+}
+
 inline AttachOptions hourly() {
     AttachOptions options;
     options.heartbeat_interval = std::chrono::hours(1);
@@ -69,7 +78,8 @@ inline auto sleeper(const GroupGuard& guard, WorkerIndex index, std::vector<Work
     return [&guard, index, channels = std::move(channels)](Child::Line& line) {
         Worker worker = attach(guard, index);
         line.tell();
-        const Errc outcome = worker.wait_newer(channels, soon());
+        const Errc outcome =
+            in_time([&](auto deadline) { return worker.wait_newer(channels, deadline); });
         if (outcome != Errc::kOk) {
             return static_cast<int>(outcome);
         }

@@ -42,7 +42,8 @@ TEST_CASE("a sleeper for several channels is woken by any of them") {
             static_cast<void>(first.acquire());
             static_cast<void>(second.acquire());
             line.tell();
-            return static_cast<int>(self.wait_any_newer(soon()));
+            return static_cast<int>(
+                in_time([&](auto deadline) { return self.wait_any_newer(deadline); }));
         });
         child.hear();
         until_asleep(child, map(guard, kSecond));
@@ -79,7 +80,8 @@ TEST_CASE("two workers that wait for each other in turn never miss a wake-up") {
             if ((begins || round > 0) && producer.publish(kText) != Errc::kOk) {
                 return 1;
             }
-            if (consumer.wait_newer(soon()) != Errc::kOk) {
+            if (in_time([&](auto deadline) { return consumer.wait_newer(deadline); }) !=
+                Errc::kOk) {
                 return 2;
             }
             const auto pinned = consumer.acquire();
@@ -100,7 +102,7 @@ TEST_CASE("what is newer already ends a wait at once, and what was acquired does
     Worker other = attach(guard, kSecond);
     REQUIRE(worker.producer().publish(kText) == Errc::kOk);
     Consumer<Bytes> consumer = other.consumer(kFirst);
-    CHECK(consumer.wait_newer(soon()) == Errc::kOk);
+    CHECK(in_time([&](auto deadline) { return consumer.wait_newer(deadline); }) == Errc::kOk);
     CHECK(consumer.wait_newer(std::chrono::nanoseconds::max()) == Errc::kOk);
     { REQUIRE(consumer.acquire()); }
     CHECK(consumer.wait_newer(0ns) == Errc::kTimeout);
@@ -128,7 +130,8 @@ TEST_CASE("an interrupt ends the wait that runs, or else the next one, and only 
         ::usleep(20'000);
         worker.interrupt();
     });
-    CHECK(worker.wait_any_newer(soon()) == Errc::kInterrupted);
+    CHECK(in_time([&](auto deadline) { return worker.wait_any_newer(deadline); }) ==
+          Errc::kInterrupted);
     other.join();
     // News come first: nothing is lost by the interrupt.
     Worker second = attach(guard, kSecond);
@@ -152,7 +155,8 @@ TEST_CASE("a signal handler may interrupt a wait") {
         interrupted_worker = &worker;
         std::signal(SIGTERM, [](int) { interrupted_worker->interrupt(); });
         line.tell();
-        return static_cast<int>(worker.wait_any_newer(soon()));
+        return static_cast<int>(
+            in_time([&](auto deadline) { return worker.wait_any_newer(deadline); }));
     });
     child.hear();
     until_asleep(child, map(guard, kFirst));
@@ -173,11 +177,12 @@ TEST_CASE("waiting for all ends when each worker has been there once, alive or n
     Child waiter([&](Child::Line& line) {
         Worker self = attach(guard, kSecond);
         line.tell();
-        return static_cast<int>(self.wait_for_all(soon()));
+        return static_cast<int>(
+            in_time([&](auto deadline) { return self.wait_for_all(deadline); }));
     });
     waiter.hear();
     third.tell();
-    CHECK(worker.wait_for_all(soon()) == Errc::kOk);
+    CHECK(in_time([&](auto deadline) { return worker.wait_for_all(deadline); }) == Errc::kOk);
     CHECK(waiter.wait().status == 0);
     CHECK(third.wait().signal == SIGKILL);
     CHECK(worker.wait_for_all() == Errc::kOk);

@@ -137,11 +137,14 @@ std::vector<Place> consumer_dies(std::uint32_t workers, const Half& half, Place 
         scene.stage.expect_cell(scene.consumer);
         scene.consumer = scene.stage.restart_consumer();
     }
-    scene.consumer.run(refresh(kProducer));
+    // Also where the producer has scanned already: what is pinned from here on stays whole.
+    scene.consumer.run({kAcquireIt});
     expect(scene.consumer.page().seen[to_number(kProducer)] == latest,
            "lost: a consumer does not get the latest message of a stopped producer");
     scene.producer.resume();
     expect_done(scene.producer);
+    scene.producer.run(scene.stage.lap());
+    scene.consumer.run({kReleaseIt});
     scene.stage.finish(scene.producer, scene.consumer);
     return path;
 }

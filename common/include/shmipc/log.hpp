@@ -103,8 +103,8 @@ struct Options {
 /// Sets up this process's log. Lines go to standard output, each in one write(2), so that lines
 /// of several processes do not mix. Without init() lines go out as human lines of level info.
 void init(Options options);
-/// With never_block: writes the lines that were kept, waiting up to `patience` for room. False: some
-/// are left. To be called now and then, and before the process ends.
+/// With never_block: writes the lines that were kept, waiting up to `patience` for room. False:
+/// some are left. To be called now and then, and before the process ends.
 bool flush(std::chrono::milliseconds patience) noexcept;
 bool enabled(Level level) noexcept;
 /// Writes one line. A newline in `message` does not end it (human lines: later lines are indented).

@@ -181,13 +181,24 @@ Generation check_all(const GroupConfig& config) {
 
 }  // namespace
 
+namespace {
+
+bool may_be_passing(Errc code) noexcept {
+    return code == Errc::kNoGroup || code == Errc::kGenerationMismatch ||
+           code == Errc::kGroupSizeMismatch || code == Errc::kCapacityMismatch ||
+           code == Errc::kSlotCountMismatch;
+}
+
+}  // namespace
+
 Birth ensure_group(const GroupConfig& config) {
     config.check();
     try {
         return {.generation = check_all(config), .created = false};
     } catch (const Error& error) {
-        // Not there, or being created or removed at this moment: the lock will tell.
-        if (error.errc() != Errc::kNoGroup && error.errc() != Errc::kGenerationMismatch) {
+        // Not there, or being created or removed at this moment, or left by a creator of other
+        // numbers that died half-way: the lock will tell.
+        if (!may_be_passing(error.errc())) {
             throw;
         }
     }

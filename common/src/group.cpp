@@ -111,13 +111,25 @@ Group& Group::operator=(Group&&) noexcept = default;
 Group::~Group() = default;
 
 Group Group::create_or_open(const GroupConfig& config) {
-    auto state = std::make_unique<State>();
-    const detail::Birth birth = detail::ensure_group(config);
-    state->name = config.name;
-    state->geometry = config.geometry();
-    state->created = birth.created;
-    state->open_all(birth.generation);
-    return Group(std::move(state));
+    // Bound for a group that is removed again and again between the two steps.
+    constexpr int kTries = 100;
+    for (int i = 0;; ++i) {
+        auto state = std::make_unique<State>();
+        const detail::Birth birth = detail::ensure_group(config);
+        state->name = config.name;
+        state->geometry = config.geometry();
+        state->created = birth.created;
+        try {
+            state->open_all(birth.generation);
+            return Group(std::move(state));
+        } catch (const Error& error) {
+            const bool removed_meanwhile =
+                error.errc() == Errc::kNoGroup || error.errc() == Errc::kGenerationMismatch;
+            if (!removed_meanwhile || i == kTries) {
+                throw;
+            }
+        }
+    }
 }
 
 std::optional<Group> Group::create_or_open(const GroupConfig& config, std::error_code& error) {

@@ -175,7 +175,7 @@ class Sink final : public spdlog::sinks::base_sink<std::mutex> {
         dropped_ = 0;
     }
 
-    bool flush(std::chrono::milliseconds patience) noexcept {
+    bool write_kept(std::chrono::milliseconds patience) noexcept {
         const std::scoped_lock lock(mutex_);
         return output_.flush(std::chrono::steady_clock::now() + patience);
     }
@@ -334,7 +334,7 @@ void init(Options options) {
 }
 
 bool flush(std::chrono::milliseconds patience) noexcept {
-    return front().sink->flush(patience);
+    return front().sink->write_kept(patience);
 }
 
 bool enabled(Level level) noexcept {

@@ -15,6 +15,7 @@
 #include <exception>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include <fcntl.h>
@@ -71,11 +72,13 @@ class Child {
     };
 
     template <class Body>
-    explicit Child(Body&& body) : line_({}, {}) {
+    requires std::is_invocable_v<Body&, Line&>
+    explicit Child(Body body) : line_({}, {}) {
         auto [down_out, down_in] = pipe();
         auto [up_out, up_in] = pipe();
         auto [errors_out, errors_in] = pipe();
         std::fflush(nullptr);
+        // NOLINTNEXTLINE(cppcoreguidelines-prefer-member-initializer): the pipes come first
         pid_ = ::fork();
         REQUIRE(pid_ >= 0);
         if (pid_ == 0) {

@@ -32,6 +32,7 @@ class Fiber {
     Fiber() : stack_(std::make_unique<std::byte[]>(kStackBytes)) {}
     Fiber(const Fiber&) = delete;
     Fiber& operator=(const Fiber&) = delete;
+    ~Fiber() = default;
 
     /// Makes `body` ready to run from its beginning. It must not throw, nor own anything while it
     /// is paused.
@@ -69,7 +70,7 @@ class Fiber {
     }
 
   private:
-    static constexpr std::size_t kStackBytes = 128 * 1024;
+    static constexpr std::size_t kStackBytes = std::size_t{128} * 1024;
 
     static void enter(unsigned high, unsigned low) {
         auto* const self = reinterpret_cast<Fiber*>(std::uintptr_t{high} << 32U | low);

@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
+
 #include <chrono>
 #include <cstdio>
 #include <functional>
@@ -118,9 +120,9 @@ TEST_CASE("destroying the handles in a child closes no descriptor that the child
     std::optional<Worker> worker = Worker::attach(guard.config, WorkerIndex{0});
     Child child([&](Child::Line&) {
         // They get the numbers that the fork handler has set free.
-        std::vector<int> opened;
-        for (int i = 0; i < 20; ++i) {
-            opened.push_back(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+        std::array<int, 20> opened{};
+        for (int& fd : opened) {
+            fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
         }
         worker.reset();
         for (const int fd : opened) {

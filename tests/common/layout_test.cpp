@@ -111,8 +111,8 @@ TEST_CASE("the size of the largest object and of the largest group is computed w
     CHECK(largest.stride() == kStride);
     CHECK(largest.slots_bytes() == 4096 * kStride);
     CHECK(largest.object_bytes() > largest.slots_bytes());
-    const std::uint64_t group = kMaxWorkers * largest.backed_bytes(64 * 1024);
-    CHECK(group / kMaxWorkers == largest.backed_bytes(64 * 1024));
+    const std::uint64_t group = kMaxWorkers * largest.backed_bytes(std::uint64_t{64} * 1024);
+    CHECK(group / kMaxWorkers == largest.backed_bytes(std::uint64_t{64} * 1024));
     CHECK(group < static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()));
 }
 

@@ -15,9 +15,6 @@
 
 using namespace shmipc;
 using namespace std::chrono_literals;
-using layout::WorkerState;
-using test::catch_error;
-using test::Caught;
 using test::Child;
 using test::GroupGuard;
 
@@ -54,7 +51,8 @@ TEST_CASE("values, sequences and incarnations go on across a worker's ends and d
             Worker worker = Worker::attach(guard.config, kFirst);
             Producer<std::uint32_t> producer = worker.producer<std::uint32_t>();
             std::uint32_t value = 0;
-            if (worker.incarnation() != life || producer.sequence() != 3 * (life - 1) ||
+            if (worker.incarnation() != life ||
+                producer.sequence() != std::uint64_t{3} * (life - 1) ||
                 producer.last(value) != (life > 1) || value != 3 * (life - 1)) {
                 return 1;
             }

@@ -10,7 +10,6 @@
 
 using namespace shmipc;
 using namespace shmipc::protocol;
-using test::bytes_in;
 using test::PlainChannel;
 using test::publish;
 using test::sequence_in;

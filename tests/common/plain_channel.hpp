@@ -47,7 +47,9 @@ class PlainChannel {
 
   private:
     struct Free {
-        void operator()(std::byte* memory) const noexcept { std::free(memory); }
+        void operator()(std::byte* memory) const noexcept {
+            std::free(memory);  // NOLINT(cppcoreguidelines-no-malloc): from aligned_alloc
+        }
     };
     using Part = std::unique_ptr<std::byte[], Free>;
 

@@ -161,7 +161,7 @@ TEST_CASE("a producer that dies at any step leaves the last message, and its suc
         for (unsigned i = 0; i < 3 * memory.slots(); ++i) {
             publish(successor);
         }
-        REQUIRE(successor.sequence() == last + 3 * memory.slots());
+        REQUIRE(successor.sequence() == last + std::uint64_t{3} * memory.slots());
         REQUIRE(sequence_in(channel, holder.slot()) == 2);
         REQUIRE(whole(channel, holder.slot()));
         REQUIRE(sequence_in(channel, reader.slot()) == last);

@@ -201,14 +201,16 @@ TEST_CASE("who may not open the objects is told so, and harms nothing") {
 TEST_CASE("objects of another user are refused where one could open them; observers may look") {
     const GroupGuard guard(2);
     static_cast<void>(Group::create_or_open(guard.config));
-    test::pretend_user(kNobody);
+    const uid_t other = ::getuid() + 1;
+    test::pretend_user(other);
     const std::string owner = "user " + std::to_string(::getuid());
+    const std::string expected = "expected " + std::to_string(other);
     for (const Caught& caught :
          {catch_error([&] { return Group::create_or_open(guard.config); }),
           catch_error([&] { return Worker::attach(guard.config, WorkerIndex{0}); }),
           catch_error([&] { return Group::open(guard.config.name); })}) {
         CHECK(caught.code == Errc::kOtherOwner);
-        CHECK_MESSAGE(caught.tells({owner, "expected 65534"}), caught.text);
+        CHECK_MESSAGE(caught.tells({owner, expected}), caught.text);
     }
     Observer observer = Observer::open(guard.config.name);
     Observer::Message message;

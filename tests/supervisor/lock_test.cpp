@@ -2,9 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -117,12 +120,45 @@ TEST_CASE("whoever finds the file removed under him locks the new one, and spare
     CHECK(exists(directory.lock()));
 }
 
+TEST_CASE("however holders come and go, there is never more than one") {
+    const Directory directory;
+    std::atomic<int> holders{0};
+    std::atomic<int> most{0};
+    std::atomic<int> held{0};
+    std::vector<std::thread> threads;
+    threads.reserve(4);
+    for (int i = 0; i < 4; ++i) {
+        // Threads do: the lock belongs to the open file, not to the process.
+        threads.emplace_back([&] {
+            for (int round = 0; round < 3000; ++round) {
+                pid_t holder = 0;
+                if (const auto lock = SupervisorLock::acquire(directory.lock(), holder)) {
+                    const int now = ++holders;
+                    if (now > most.load()) {
+                        most = now;
+                    }
+                    ++held;
+                    std::this_thread::yield();
+                    --holders;
+                }
+            }
+        });
+    }
+    for (std::thread& thread : threads) {
+        thread.join();
+    }
+    CHECK(held.load() > 4);
+    CHECK(most.load() == 1);
+}
+
 TEST_CASE("a link in the place of the lock is not followed") {
     const Directory directory;
-    REQUIRE(::symlink("/tmp/shmipc-lock-test-target", directory.lock().c_str()) == 0);
+    const std::string target = directory.path + "/target";
+    REQUIRE(::symlink(target.c_str(), directory.lock().c_str()) == 0);
     pid_t holder = 0;
     CHECK_THROWS_AS(SupervisorLock::acquire(directory.lock(), holder), Error);
-    CHECK_FALSE(exists("/tmp/shmipc-lock-test-target"));
+    CHECK_FALSE(exists(target));
+    ::unlink(target.c_str());
 }
 
 TEST_CASE("the runtime directory is made, private, and refused if others may write to it") {

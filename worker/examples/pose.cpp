@@ -1,6 +1,6 @@
 // A worker of one's own: each tells the others where it is, and follows the one before it in the
 // group. Run it under the supervisor:
-//   shmipc-supervisor --group poses --workers 3 --worker-command shmipc-example-pose
+//   shmipc-supervisor --group poses --workers 3 -- shmipc-example-pose
 // What makes it safe to kill at any instruction is the library; there is nothing to do for it here.
 #include <chrono>
 #include <cmath>

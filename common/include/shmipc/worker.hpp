@@ -52,9 +52,10 @@ struct AttachOptions {
 /// cells in the others'. Move-only. One process may have several, of different indices or groups.
 ///
 /// Threads: attach, producer(), consumer(), stop() and destruction by one thread at a time; the
-/// waits, beat() and ready() by any; interrupt() by any, and from a signal handler.
-/// Fork: a child inherits nothing: the identity stays with the parent, and every use in the child
-/// aborts with a message, but destruction, which does nothing.
+/// waits, beat() and ready() by any, but a wait is a use of the consumers whose channels it waits
+/// for; interrupt() by any, and from a signal handler. Fork: a child inherits nothing: the identity
+/// stays with the parent, and every use in the child aborts with a message, but destruction, which
+/// does nothing.
 class Worker {
   public:
     /// Opens or creates the group and becomes its worker `index`: waits for a dead predecessor's

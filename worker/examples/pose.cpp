@@ -53,7 +53,9 @@ int main() {
                 pose.y += 0.1 * (seen->y - pose.y);
             }
             mine.publish(pose);
-            // Asleep until the leader has moved, a second has passed, or a signal has come.
+            // Asleep: first for our own pace, a hundred poses a second at the most; then until the
+            // leader has moved or a second has passed. A signal ends either.
+            worker.wait_newer({}, std::chrono::steady_clock::now() + 10ms);
             other.wait_newer(1s);
         }
         return 0;

@@ -158,7 +158,10 @@ step 'an ordinary user: ./run.sh 3 on a terminal, from nothing'
 console as_user
 step 'an ordinary user: ./run.sh test'
 output=$work/tests
-as_user ./run.sh test </dev/null >"$output" 2>&1 || fail './run.sh test'
+if ! as_user ./run.sh test </dev/null >"$output" 2>&1; then
+    grep -E -B 5 -A 25 'ERROR:|\*\*\*' "$output" | tail -n 150 || true
+    fail './run.sh test'
+fi
 tail -n 8 "$output"
 nothing_left
 step 'an ordinary user without sudo: ./run.sh 3 without a terminal'

@@ -1,6 +1,7 @@
 // Too little memory, and too few rights.
 #include <shmipc/group.hpp>
 #include <shmipc/observer.hpp>
+#include <shmipc/os.hpp>
 #include <shmipc/worker.hpp>
 
 #include <doctest/doctest.h>
@@ -239,6 +240,8 @@ TEST_CASE("memory that another process takes at that moment is an error too, and
 
 TEST_CASE("a worker of a group of 1024 lives within a limit of 64 open files") {
     const GroupGuard guard(1024, 8);
+    // As the supervisor and shmipcctl do: who looks after a group has all of its objects open.
+    os::raise_descriptor_limit();
     static_cast<void>(Group::create_or_open(guard.config));
     Child child([&](Child::Line&) {
         rlimit limit{};

@@ -41,6 +41,30 @@ static_assert(offsetof(PlainVitals, incarnation) == offsetof(layout::Vitals, inc
               offsetof(PlainVitals, started_ns) == offsetof(layout::Vitals, started_ns) &&
               offsetof(PlainVitals, heartbeat) == offsetof(layout::Vitals, heartbeat));
 
+/// layout::Cell as plain numbers, for pread.
+struct PlainCell {
+    std::uint32_t word;
+    std::uint32_t padding;
+    std::uint64_t reads;
+    std::array<std::uint64_t, 6> rest;
+};
+static_assert(sizeof(PlainCell) == sizeof(layout::Cell) &&
+              offsetof(PlainCell, reads) == offsetof(layout::Cell, reads));
+
+/// layout::SlotHeader as plain numbers, for pread.
+struct PlainSlotHeader {
+    std::uint64_t sequence;
+    std::uint64_t time_ns;
+    std::uint32_t size;
+    std::uint32_t incarnation;
+    std::uint32_t time_source;
+    std::uint32_t reserved;
+};
+static_assert(sizeof(PlainSlotHeader) == sizeof(layout::SlotHeader) &&
+              offsetof(PlainSlotHeader, time_ns) == offsetof(layout::SlotHeader, time_ns) &&
+              offsetof(PlainSlotHeader, size) == offsetof(layout::SlotHeader, size) &&
+              offsetof(PlainSlotHeader, time_source) == offsetof(layout::SlotHeader, time_source));
+
 template <class Call>
 auto catching(std::error_code& error, Call&& call) -> std::optional<decltype(call())> {
     error.clear();
@@ -226,6 +250,56 @@ std::uint64_t Group::read_by(WorkerIndex index) const noexcept {
         }
     }
     return sum;
+}
+
+std::vector<ConsumerTotals> Group::consumer_totals() const {
+    const std::uint32_t workers = state_->geometry.workers;
+    std::vector<ConsumerTotals> totals(workers);
+    std::vector<PlainCell> cells(state_->geometry.consumers());
+    for (std::uint32_t c = 0; c < workers; ++c) {
+        const WorkerIndex channel{c};
+        const auto got = os::retry([&] {
+            return pread(state_->fd(channel), cells.data(), cells.size() * sizeof(PlainCell),
+                         static_cast<off_t>(cell_offset(CellIndex{0})));
+        });
+        if (got != static_cast<ssize_t>(cells.size() * sizeof(PlainCell))) {
+            continue;
+        }
+        for (std::uint32_t w = 0; w < workers; ++w) {
+            if (w == c) {
+                continue;
+            }
+            const PlainCell& cell = cells[to_number(cell_of(WorkerIndex{w}, channel))];
+            totals[w].read += cell.reads;
+            totals[w].held +=
+                protocol::CellWord{cell.word}.state() == protocol::CellState::kHeld ? 1U : 0U;
+        }
+    }
+    return totals;
+}
+
+std::optional<MessageInfo> Group::latest(WorkerIndex index) const noexcept {
+    constexpr int kTries = 8;
+    for (int i = 0; i < kTries && state_->has(index); ++i) {
+        const auto word =
+            read_at<std::uint64_t>(state_->fd(index), offsetof(layout::ProducerPart, current));
+        const protocol::Current current{word.value_or(0)};
+        if (current.empty() || to_number(current.slot()) >= state_->geometry.slots) {
+            return std::nullopt;
+        }
+        const auto header = read_at<PlainSlotHeader>(
+            state_->fd(index), state_->geometry.slots_offset() +
+                                   to_number(current.slot()) * state_->geometry.stride());
+        // Not overwritten meanwhile, nor written by a producer that died before it published.
+        if (header && current.names(header->sequence)) {
+            return MessageInfo{.sequence = header->sequence,
+                               .incarnation = header->incarnation,
+                               .size = header->size,
+                               .time_source = static_cast<TimeSource>(header->time_source),
+                               .time = std::chrono::nanoseconds{header->time_ns}};
+        }
+    }
+    return std::nullopt;
 }
 
 bool Group::running(WorkerIndex index) const {

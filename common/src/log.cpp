@@ -231,6 +231,8 @@ class Sink final : public spdlog::sinks::base_sink<std::mutex> {
 
 struct Front {
     std::shared_ptr<Sink> sink = std::make_shared<Sink>();
+    std::shared_ptr<const Tap> tap;  // held while it is called: it may be replaced from within
+    std::mutex tap_mutex;
     spdlog::logger logger{"shmipc", sink};
 
     Front() {
@@ -244,6 +246,26 @@ struct Front {
 Front& front() {
     static auto* const instance = new Front;
     return *instance;
+}
+
+thread_local bool in_tap = false;
+
+void call_tap(Level level, Event event, std::string_view message, std::span<const Field> fields) {
+    std::shared_ptr<const Tap> tap;
+    {
+        const std::scoped_lock lock(front().tap_mutex);
+        tap = front().tap;
+    }
+    if (tap && !in_tap) {
+        in_tap = true;
+        try {
+            (*tap)(level, event, message, fields);
+        } catch (...) {  // log() counts the line as dropped
+            in_tap = false;
+            throw;
+        }
+        in_tap = false;
+    }
 }
 
 template <class Enum, class Table, class NameOf>
@@ -308,6 +330,12 @@ std::string_view name_of(Event event) noexcept {
             return "worker_killed";
         case Event::kWorkerHung:
             return "worker_hung";
+        case Event::kWorkerSlow:
+            return "worker_slow";
+        case Event::kWorkerRecovered:
+            return "worker_recovered";
+        case Event::kWorkerSignalled:
+            return "worker_signalled";
         case Event::kGroupCreated:
             return "group_created";
         case Event::kGroupRemoved:
@@ -324,6 +352,12 @@ std::string_view name_of(Event event) noexcept {
             return "supervisor_failed";
         case Event::kConfigInvalid:
             return "config_invalid";
+        case Event::kConfigReloaded:
+            return "config_reloaded";
+        case Event::kOrder:
+            return "order";
+        case Event::kControlDropped:
+            return "control_dropped";
     }
     return "unknown";  // not reached: -Wswitch tells of an event without a name
 }
@@ -331,6 +365,25 @@ std::string_view name_of(Event event) noexcept {
 void init(Options options) {
     front().logger.set_level(names_of(options.level).spdlog);
     front().sink->configure(std::move(options));
+}
+
+void set_level(Level level) noexcept {
+    front().logger.set_level(names_of(level).spdlog);
+}
+
+Level level() noexcept {
+    for (std::size_t i = 0; i < kLevels.size(); ++i) {
+        if (kLevels.at(i).spdlog == front().logger.level()) {
+            return static_cast<Level>(i);
+        }
+    }
+    return Level::kInfo;
+}
+
+void set_tap(Tap tap) {
+    auto shared = tap ? std::make_shared<const Tap>(std::move(tap)) : nullptr;
+    const std::scoped_lock lock(front().tap_mutex);
+    front().tap = std::move(shared);
 }
 
 bool flush(std::chrono::milliseconds patience) noexcept {
@@ -351,6 +404,7 @@ void log(Level level, Event event, std::string_view message, std::initializer_li
         front().logger.log(names_of(level).spdlog,
                            spdlog::string_view_t(message.data(), message.size()));
         current_context = nullptr;
+        call_tap(level, event, message, context.fields);
         if (const auto on_broken_output = front().sink->take_broken_output()) {
             on_broken_output();
         }

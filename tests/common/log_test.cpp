@@ -7,7 +7,10 @@
 #include <array>
 #include <csignal>
 #include <cstdlib>
+#include <span>
+#include <stdexcept>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -250,8 +253,61 @@ TEST_CASE("where standard output is no terminal the automatic format is JSON") {
     CHECK(output_of(automatic).starts_with("{"));
 }
 
+TEST_CASE("a tap gets every line that is written, and what it logs itself only once") {
+    std::vector<std::string> tapped;
+    const std::string text = output_of([&] {
+        log::init(options(log::Format::kHuman, log::Level::kInfo));
+        log::set_tap([&](log::Level level, log::Event event, std::string_view message,
+                         std::span<const log::Field> fields) {
+            tapped.push_back(std::string(log::name_of(level)) + " " +
+                             std::string(log::name_of(event)) + " " + std::string(message) + " " +
+                             std::to_string(fields.size()));
+            log::log(log::Level::kInfo, log::Event::kMessage, "from within");
+        });
+        log::log(log::Level::kWarning, log::Event::kWorkerExited, "one", {{"SHMIPC_WORKER", 1}});
+        log::log(log::Level::kDebug, log::Event::kMessage, "below the level");
+        log::set_tap({});
+        log::log(log::Level::kInfo, log::Event::kMessage, "untapped");
+    });
+    CHECK(tapped == std::vector<std::string>{"warning worker_exited one 1"});
+    CHECK(text == "2: warning: one\n2: from within\n2: untapped\n");
+}
+
+TEST_CASE("a tap may end itself, and one that throws costs no more than its line") {
+    int calls = 0;
+    const std::string text = output_of([&] {
+        log::init(options(log::Format::kHuman));
+        log::set_tap([&](auto...) {
+            ++calls;
+            log::set_tap({});
+            throw std::runtime_error("a broken tap");
+        });
+        log::log(log::Level::kInfo, log::Event::kMessage, "one");
+        log::log(log::Level::kInfo, log::Event::kMessage, "two");
+    });
+    CHECK(calls == 1);
+    CHECK(text.find("2: one\n") == 0);
+    CHECK(text.find("2: two\n") != std::string::npos);
+}
+
+TEST_CASE("the level can be told and changed while lines are written") {
+    const std::string text = output_of([&] {
+        log::init(options(log::Format::kHuman, log::Level::kError));
+        log::log(log::Level::kInfo, log::Event::kMessage, "too low");
+        log::set_level(log::Level::kDebug);
+        log::log(log::Level::kDebug, log::Event::kMessage, "low enough");
+    });
+    CHECK(text == "2: low enough\n");
+    for (const log::Level level :
+         {log::Level::kDebug, log::Level::kInfo, log::Level::kWarning, log::Level::kError}) {
+        log::set_level(level);
+        CHECK(log::level() == level);
+    }
+    log::init({});
+}
+
 TEST_CASE("every event and level has a name, and levels and formats parse back") {
-    for (int i = 0; i <= static_cast<int>(log::Event::kConfigInvalid); ++i) {
+    for (int i = 0; i <= static_cast<int>(log::Event::kControlDropped); ++i) {
         const std::string_view name = log::name_of(static_cast<log::Event>(i));
         CHECK(name != "unknown");
         CHECK(name.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") == std::string_view::npos);

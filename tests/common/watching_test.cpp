@@ -1,6 +1,7 @@
 // What is seen of a group from outside: by watchers, which map nothing, and by observers.
 #include <shmipc/group.hpp>
 #include <shmipc/observer.hpp>
+#include <shmipc/protocol/words.hpp>
 #include <shmipc/worker.hpp>
 
 #include <doctest/doctest.h>
@@ -50,6 +51,61 @@ TEST_CASE("a channel with impossible values is refused by its producer, and told
     Observer::Message message;
     CHECK(observer.read(kFirst, message) == Errc::kCorruptChannel);
     CHECK(message.bytes.empty());
+}
+
+TEST_CASE("what all consumers have read and hold is counted in one look") {
+    const GroupGuard guard(3);
+    const Group group = Group::create_or_open(guard.config);
+    Worker first = Worker::attach(guard.config, kFirst);
+    Worker second = Worker::attach(guard.config, kSecond);
+    auto written = first.producer<std::uint32_t>();
+    auto also = second.producer<std::uint32_t>();
+    auto back = first.consumer<std::uint32_t>(kSecond);
+    auto read = second.consumer<std::uint32_t>(kFirst);
+    REQUIRE(also.publish(1) == Errc::kOk);
+    for (std::uint32_t i = 0; i < 5; ++i) {
+        REQUIRE(written.publish(i) == Errc::kOk);
+        REQUIRE(read.acquire());
+    }
+    const auto held = back.acquire();
+    REQUIRE(held);
+    const std::vector<ConsumerTotals> totals = group.consumer_totals();
+    REQUIRE(totals.size() == 3);
+    CHECK(totals[0].read == 1);
+    CHECK(totals[0].held == 1);
+    CHECK(totals[1].read == 5);
+    CHECK(totals[1].held == 0);
+    CHECK(totals[2].read == 0);
+    for (std::uint32_t i = 0; i < 3; ++i) {
+        CHECK(totals[i].read == group.read_by(WorkerIndex{i}));
+        CHECK(totals[i].held == group.held_by(WorkerIndex{i}).size());
+    }
+}
+
+TEST_CASE("the latest message is told without its bytes, and never one that was not published") {
+    const GroupGuard guard(2);
+    const Group group = Group::create_or_open(guard.config);
+    CHECK_FALSE(group.latest(kFirst));
+    CHECK_FALSE(group.latest(WorkerIndex{2}));
+    Worker worker = Worker::attach(guard.config, kFirst);
+    auto producer = worker.producer<std::uint32_t>();
+    for (std::uint32_t i = 1; i <= 3; ++i) {
+        REQUIRE(producer.publish(i) == Errc::kOk);
+        const auto info = group.latest(kFirst);
+        REQUIRE(info);
+        CHECK(info->sequence == i);
+        CHECK(info->incarnation == 1);
+        CHECK(info->size == sizeof(std::uint32_t));
+        REQUIRE(info->age());
+        CHECK(*info->age() < 1min);
+    }
+    // What the slot says must fit what `current` says; and `current` must name a slot.
+    REQUIRE(test::write_at(guard.path(0), offsetof(layout::ProducerPart, current),
+                           protocol::Current(4, SlotIndex{0}).raw()));
+    CHECK_FALSE(group.latest(kFirst));
+    REQUIRE(
+        test::write_at(guard.path(0), offsetof(layout::ProducerPart, current), ~std::uint64_t{0}));
+    CHECK_FALSE(group.latest(kFirst));
 }
 
 TEST_CASE("the vital signs tell of a worker's life") {

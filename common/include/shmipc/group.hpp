@@ -16,6 +16,7 @@
 #include <shmipc/error.hpp>
 #include <shmipc/ids.hpp>
 #include <shmipc/layout.hpp>
+#include <shmipc/message.hpp>
 
 namespace shmipc {
 
@@ -52,6 +53,12 @@ struct VitalSigns {
 struct HeldMessage {
     WorkerIndex channel{0};
     std::uint64_t sequence = 0;
+};
+
+/// What a worker does as consumer of all the others' channels.
+struct ConsumerTotals {
+    std::uint64_t read = 0;  ///< new messages acquired, over all incarnations
+    std::uint32_t held = 0;  ///< messages in use, or that were in use at its death
 };
 
 class Group {
@@ -92,6 +99,12 @@ class Group {
     [[nodiscard]] std::vector<HeldMessage> held_by(WorkerIndex index) const;
     /// New messages that worker `index` has acquired, over all incarnations.
     [[nodiscard]] std::uint64_t read_by(WorkerIndex index) const noexcept;
+    /// Both for all workers at once, by index: one look at each channel, where asking worker by
+    /// worker would be N looks at each.
+    [[nodiscard]] std::vector<ConsumerTotals> consumer_totals() const;
+    /// What worker `index` published last, without its bytes; nothing if there is nothing, or if it
+    /// was overwritten in each of a bounded number of looks.
+    [[nodiscard]] std::optional<MessageInfo> latest(WorkerIndex index) const noexcept;
     /// Whether a process holds the identity of worker `index`. Takes no lock.
     [[nodiscard]] bool running(WorkerIndex index) const;
     /// kOk; kNameLost if the object's name is gone or names another object now.

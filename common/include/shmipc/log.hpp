@@ -12,6 +12,7 @@
 #include <functional>
 #include <initializer_list>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -53,6 +54,9 @@ enum class Event : std::uint8_t {
     kWorkerExecFailed,
     kWorkerKilled,
     kWorkerHung,
+    kWorkerSlow,       ///< no sign of life for half of what counts as hung
+    kWorkerRecovered,  ///< was slow, and is not any more
+    kWorkerSignalled,  ///< by order
     // The supervisor's.
     kGroupCreated,
     kGroupRemoved,
@@ -62,6 +66,9 @@ enum class Event : std::uint8_t {
     kSupervisorStopped,
     kSupervisorFailed,
     kConfigInvalid,
+    kConfigReloaded,
+    kOrder,           ///< somebody ordered something over the control socket
+    kControlDropped,  ///< a client of the control socket was dropped
 };
 std::string_view name_of(Event event) noexcept;
 
@@ -103,6 +110,14 @@ struct Options {
 /// Sets up this process's log. Lines go to standard output, each in one write(2), so that lines
 /// of several processes do not mix. Without init() lines go out as human lines of level info.
 void init(Options options);
+/// The least level of a line from now on.
+void set_level(Level level) noexcept;
+[[nodiscard]] Level level() noexcept;
+/// Called with each line that is logged, after it was written; what it logs itself is written, but
+/// not handed to it. An empty one ends it.
+using Tap = std::function<void(Level level, Event event, std::string_view message,
+                               std::span<const Field> fields)>;
+void set_tap(Tap tap);
 /// With never_block: writes the lines that were kept, waiting up to `patience` for room. False:
 /// some are left. To be called now and then, and before the process ends.
 bool flush(std::chrono::milliseconds patience) noexcept;

@@ -6,8 +6,9 @@ readonly min_workers=2 max_workers=1024
 readonly ex_usage=64                # EX_USAGE of sysexits.h
 readonly storm_kills=5000           # of ./run.sh crash
 readonly boost_packages=(libboost1.83-dev libboost1.81-dev)   # one of them, the first there is
-readonly build_packages=(g++ cmake ninja-build libspdlog-dev libtomlplusplus-dev libcli11-dev)
-readonly test_packages=(doctest-dev spin)
+readonly build_packages=(g++ cmake ninja-build libspdlog-dev libtomlplusplus-dev libcli11-dev
+    libncurses-dev)
+readonly test_packages=(doctest-dev spin mandoc)   # and of Prometheus two programs: get_tools
 
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 readonly build_dir=build/release
@@ -18,7 +19,8 @@ usage() {
 Usage:
   ./run.sh N                 build, and run a group of N workers ($min_workers to $max_workers) until q or a signal
   ./run.sh test [ARGS...]    build, and run all tests; ARGS go to ctest (-R name, --verbose, ...)
-  ./run.sh crash [--quick]   build, and run the kill tests; without --quick a storm of $storm_kills kills too
+  ./run.sh crash [--quick]   build, and run the kill tests; without --quick storms of $storm_kills kills
+                             on a group and of 16,000 on a supervisor's workers too
   ./run.sh --help
 
 Missing Debian packages are named first and then installed with APT (as root, or with sudo).
@@ -69,7 +71,8 @@ apt() {
 set_up() {
     if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
         die "this system has no APT. run.sh is made for Debian 12 and 13; elsewhere install a C++20
-compiler, CMake 3.25, Ninja, Boost 1.81 or later, spdlog, toml++, CLI11 and doctest, and then:
+compiler, CMake 3.25, Ninja, Boost 1.81 or later, spdlog, toml++, CLI11, ncurses, and for the tests
+doctest, spin, mandoc, promtool and prometheus, and then:
   cmake --preset release && cmake --build --preset release && ctest --preset release"
     fi
     local package boost='' boost_or=" ${boost_packages[0]} (or ${boost_packages[1]})" missing=()
@@ -95,6 +98,13 @@ compiler, CMake 3.25, Ninja, Boost 1.81 or later, spdlog, toml++, CLI11 and doct
         missing+=("$boost")
     fi
     quietly 'Installing packages' apt install "${missing[@]}"
+}
+
+# Programs that tests need out of a package that would start a service if it were installed.
+get_tools() {
+    if ! PATH=$PATH:build/tools/usr/bin type promtool prometheus >/dev/null 2>&1; then
+        quietly 'Fetching Prometheus, without installing it' tests/supervisor/metrics/get_prometheus.sh
+    fi
 }
 
 # build ON|OFF [TARGETS...]: with or without the tests.
@@ -127,7 +137,7 @@ run() {
     local options=(--config config/shmipc.toml --group "run-$(id -u)" --workers "$1" --log-level debug)
     begin
     set_up "${build_packages[@]}"
-    build OFF shmipc-supervisor shmipc-worker
+    build OFF shmipc-supervisor shmipc-worker shmipcctl
     exec {lock}>&-
     if ((EUID == 0)); then options+=(--runtime-dir /run/shmipc-run); fi
     if [[ -t 0 ]]; then options+=(--console); fi  # which tells how to use it
@@ -137,6 +147,7 @@ run() {
 build_with_tests() {
     begin
     set_up "${build_packages[@]}" "${test_packages[@]}"
+    get_tools
     build ON
     exec {lock}>&-
 }
@@ -151,6 +162,7 @@ run_crash() {
     ctest --preset release --label-regex '^crash$' --no-tests=error
     if [[ ${1:-} != --quick ]]; then
         "$build_dir/bin/shmipc-crash-storm" --kills "$storm_kills"
+        "$build_dir/bin/shmipc-supervisor-storm"
     fi
 }
 

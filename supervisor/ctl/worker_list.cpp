@@ -13,7 +13,7 @@ std::uint32_t parse_number(std::string_view text, std::uint32_t workers) {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     if (error != std::errc{} || end != text.data() + text.size() || number >= workers) {
         throw std::invalid_argument("'" + std::string(text) + "' is no worker: expected 0 to " +
-                                    std::to_string(workers - 1) +
+                                    std::to_string(workers == 0 ? 0 : workers - 1) +
                                     ", a range such as 0-2, a list such as 0,2-3, or all");
     }
     return number;
@@ -49,6 +49,32 @@ std::vector<WorkerIndex> parse_worker_list(std::string_view text, std::uint32_t 
         }
     }
     return result;
+}
+
+std::string describe_workers(const std::vector<WorkerIndex>& workers) {
+    std::string text = workers.size() == 1 ? "worker " : "workers ";
+    for (std::size_t first = 0; first < workers.size();) {
+        std::size_t last = first;
+        while (last + 1 < workers.size() &&
+               to_number(workers[last + 1]) == to_number(workers[last]) + 1) {
+            ++last;
+        }
+        text += first == 0 ? "" : ", ";
+        text += std::to_string(to_number(workers[first]));
+        if (last != first) {
+            text += (last == first + 1 ? ", " : "-") + std::to_string(to_number(workers[last]));
+        }
+        first = last + 1;
+    }
+    return text;
+}
+
+boost::json::array to_json(const std::vector<WorkerIndex>& workers) {
+    boost::json::array list;
+    for (const WorkerIndex worker : workers) {
+        list.emplace_back(to_number(worker));
+    }
+    return list;
 }
 
 }  // namespace shmipc::ctl

@@ -1,4 +1,6 @@
-#include "certificate.hpp"
+#include "keeper/certificate.hpp"
+
+#include "keeper/death_record.hpp"
 
 #include <doctest/doctest.h>
 
@@ -32,28 +34,34 @@ Certificate death_of(std::optional<int> status) {
     return certificate;
 }
 
+std::string obituary_of(Certificate certificate, const std::string& consequence) {
+    certificate.consequence = consequence;
+    return obituary(certificate);
+}
+
 }  // namespace
 
 TEST_CASE("an obituary says who, how, after how long, and what follows") {
-    CHECK(obituary(death_of(killed(SIGKILL)), "restarting at once") ==
+    CHECK(obituary_of(death_of(killed(SIGKILL)), "restarting at once") ==
           "worker 1 (pid 4711) was killed by signal 9 (KILL) after 2.1 s; restarting at once");
-    CHECK(obituary(death_of(exited(3)), "it stays down") ==
+    CHECK(obituary_of(death_of(exited(3)), "it stays down") ==
           "worker 1 (pid 4711) exited with status 3 after 2.1 s; it stays down");
-    CHECK(obituary(death_of(dumped(SIGSEGV)), "x") ==
+    CHECK(obituary_of(death_of(dumped(SIGSEGV)), "x") ==
           "worker 1 (pid 4711) was killed by signal 11 (SEGV), core dumped, after 2.1 s; x");
-    CHECK(obituary(death_of(killed(40)), "x").find("signal 40 (RT40)") != std::string::npos);
-    CHECK(obituary(death_of(std::nullopt), "x").find("another process took") != std::string::npos);
+    CHECK(obituary_of(death_of(killed(40)), "x").find("signal 40 (RT40)") != std::string::npos);
+    CHECK(obituary_of(death_of(std::nullopt), "x").find("another process took") !=
+          std::string::npos);
 }
 
 TEST_CASE("an obituary names the messages held, up to a limit") {
     Certificate certificate = death_of(killed(SIGKILL));
     certificate.held = {{WorkerIndex{2}, 17}};
-    CHECK(obituary(certificate, "x").find("; it held message 17 of worker 2; x") !=
+    CHECK(obituary_of(certificate, "x").find("; it held message 17 of worker 2; x") !=
           std::string::npos);
     for (std::uint32_t i = 3; i < 100; ++i) {
         certificate.held.push_back({WorkerIndex{i}, 5});
     }
-    const std::string text = obituary(certificate, "x");
+    const std::string text = obituary_of(certificate, "x");
     CHECK(text.find("it held messages 17 of worker 2, 5 of worker 3") != std::string::npos);
     CHECK(text.find("and 90 more; x") != std::string::npos);
 }
@@ -61,5 +69,51 @@ TEST_CASE("an obituary names the messages held, up to a limit") {
 TEST_CASE("a process that could not be forked has no pid and no age") {
     Certificate certificate = death_of(std::nullopt);
     certificate.pid = -1;
-    CHECK(obituary(certificate, "x") == "worker 1 could not be started; x");
+    CHECK(obituary_of(certificate, "x") == "worker 1 could not be started; x");
+}
+
+TEST_CASE("an obituary says why we ended the process, and whether memory had run out") {
+    Certificate certificate = death_of(killed(SIGABRT));
+    certificate.cause = "it hung";
+    CHECK(obituary_of(certificate, "x") ==
+          "worker 1 (pid 4711) was killed by signal 6 (ABRT) after 2.1 s (it hung); x");
+    certificate = death_of(killed(SIGKILL));
+    certificate.out_of_memory = true;
+    CHECK(obituary_of(certificate, "x").find("(KILL), since memory had run out, after") !=
+          std::string::npos);
+}
+
+TEST_CASE("kinds of death are told apart, each with what status there is") {
+    const auto kind = [](const Certificate& certificate) { return name_of(kind_of(certificate)); };
+    CHECK(kind(death_of(exited(3))) == "exited");
+    CHECK(status_of(death_of(exited(3))) == 3);
+    CHECK(kind(death_of(killed(SIGKILL))) == "killed");
+    CHECK(status_of(death_of(killed(SIGKILL))) == SIGKILL);
+    CHECK(kind(death_of(dumped(SIGSEGV))) == "dumped");
+    CHECK(kind(death_of(std::nullopt)) == "unknown");
+    CHECK_FALSE(status_of(death_of(std::nullopt)));
+    Certificate certificate = death_of(killed(SIGKILL));
+    certificate.out_of_memory = true;
+    CHECK(kind(certificate) == "out_of_memory");
+    certificate = death_of(exited(127));
+    certificate.executed = false;
+    CHECK(kind(certificate) == "not_started");
+    CHECK_FALSE(status_of(certificate));
+    certificate.pid = -1;
+    CHECK(kind(certificate) == "not_started");
+}
+
+TEST_CASE("a record keeps the last twenty deaths, and counts all by their kind") {
+    DeathRecord record;
+    for (int i = 1; i <= 25; ++i) {
+        Certificate certificate = death_of(i % 5 == 0 ? exited(i) : killed(SIGKILL));
+        certificate.sequence = static_cast<std::uint64_t>(i);
+        record.add(certificate);
+    }
+    REQUIRE(record.last().size() == 20);
+    CHECK(record.last().front().sequence == 6);
+    CHECK(record.last().back().sequence == 25);
+    CHECK(record.tally().exited == 5);
+    CHECK(record.tally().killed == 20);
+    CHECK(record.tally().sum() == 25);
 }

@@ -1,4 +1,4 @@
-#include "child.hpp"
+#include "keeper/child.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "config.hpp"
+#include "config/config.hpp"
 
 #include <doctest/doctest.h>
 
@@ -53,10 +53,14 @@ command = ["w", "{index}"]
 environment = { A = "1", B = "2" }
 start_limit = "1500ms"
 stop_grace = "1.5s"
+heartbeat_limit = "0s"
+core_limit = "3s"
 [worker.2]
 command = ["other"]
 environment = { B = "3" }
 stop_grace = "0s"
+heartbeat_limit = "500ms"
+core_limit = "1h"
 [restart]
 initial = "50ms"
 maximum = "2m"
@@ -69,6 +73,8 @@ on_failure = "exit"
 [log]
 level = "warning"
 format = "json"
+[metrics]
+listen = "[::1]:9464"
 )",
                                       "x.toml");
     check_config(config);
@@ -87,6 +93,12 @@ format = "json"
     CHECK(two.environment == std::map<std::string, std::string>{{"A", "1"}, {"B", "3"}});
     CHECK(two.start_limit == 1500ms);
     CHECK(two.stop_grace == 0s);
+    CHECK(config.worker.heartbeat_limit == 0s);
+    CHECK(config.worker.core_limit == 3s);
+    CHECK(two.heartbeat_limit == 500ms);
+    CHECK(two.core_limit == 1h);
+    CHECK(config.shortest_heartbeat_limit() == 500ms);
+    CHECK(config.metrics_listen == "[::1]:9464");
     CHECK(config.settings_of(WorkerIndex{1}).command.front() == "w");
     CHECK(config.restart.initial == 50ms);
     CHECK(config.restart.maximum == 120s);
@@ -98,7 +110,7 @@ format = "json"
     CHECK(config.on_failure == OnFailure::kExit);
     CHECK(config.log_level == log::Level::kWarning);
     CHECK(config.log_format == log::Format::kJson);
-    CHECK(config.origins.at("restart.window") == "x.toml:24:10");
+    CHECK(config.origins.at("restart.window") == "x.toml:28:10");
 }
 
 TEST_CASE("what is wrong is told with file, line and column") {
@@ -143,6 +155,12 @@ TEST_CASE("what is wrong is told with file, line and column") {
          "10ms … 1h"},
         {"[worker]\nstop_grace = \"1500us\"", "x.toml:2:14: 'worker.stop_grace' is \"1500us\"",
          "whole milliseconds"},
+        {"[worker]\nheartbeat_limit = \"499ms\"", "x.toml:2:19: 'worker.heartbeat_limit' is",
+         "expected 0s, which switches it off, or 500ms … 24h"},
+        {"[worker]\nheartbeat_limits = \"1s\"", "x.toml:2:1: unknown key",
+         "did you mean 'worker.heartbeat_limit'?"},
+        {"[metrics]\nlisten = \"localhost:9464\"", "x.toml:2:10: 'metrics.listen' is", ""},
+        {"[metrics]\nlisten = \"127.0.0.1\"", "x.toml:2:10: 'metrics.listen' is", ""},
         {"[worker.3]\nstop_grace = \"1s\"", "x.toml:1:1: 'worker.3' is beyond the group",
          "workers are 0 … 2"},
         {"[worker.1024]\n", "x.toml:1:1: 'worker.1024' is no worker's number", "0 … 1023"},
@@ -206,7 +224,8 @@ TEST_CASE("the file that is shipped documents every key, at its default") {
     CHECK(config.worker.command == defaults.worker.command);
     CHECK(config.worker.environment == defaults.worker.environment);
     CHECK(config.worker.start_limit == defaults.worker.start_limit);
-    CHECK(config.worker.stop_grace == defaults.worker.stop_grace);
+    CHECK(config.worker == defaults.worker);
+    CHECK(config.metrics_listen == defaults.metrics_listen);
     CHECK(config.restart.initial == defaults.restart.initial);
     CHECK(config.restart.maximum == defaults.restart.maximum);
     CHECK(config.restart.factor == defaults.restart.factor);
@@ -227,6 +246,9 @@ TEST_CASE("the file that is shipped documents every key, at its default") {
                             "worker.environment",
                             "worker.start_limit",
                             "worker.stop_grace",
+                            "worker.heartbeat_limit",
+                            "worker.core_limit",
+                            "metrics.listen",
                             "restart.initial",
                             "restart.maximum",
                             "restart.factor",

@@ -1,4 +1,4 @@
-#include "console.hpp"
+#include "daemon/console.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "launch.hpp"
+#include "keeper/launch.hpp"
 
 #include <doctest/doctest.h>
 
@@ -74,9 +74,12 @@ TEST_CASE("the command's placeholders stand for the values, as often as they occ
     Config config;
     config.group = {.name = "g", .workers = 12, .capacity = 64, .slots = 0};
     config.worker.command = {"w", "{group}-{index}-{index}", "{workers}", "{other}", "{{index}}"};
-    const ChildSpec spec = plan_launch(config, WorkerIndex{7}, "/bin/w", LaunchContext{});
+    const ChildSpec spec = plan_launch(config, WorkerIndex{7}, config.settings_of(WorkerIndex{7}),
+                                       "/bin/w", LaunchContext{});
     CHECK(spec.program == "/bin/w");
     CHECK(spec.arguments == std::vector<std::string>{"w", "g-7-7", "12", "{other}", "{7}"});
+    config.worker.command = {"/opt/{group}/worker-{index}"};
+    CHECK(program_name(config, WorkerIndex{7}, config.worker) == "/opt/g/worker-7");
 }
 
 TEST_CASE("the environment tells the worker what it is, and nothing that is meant for others") {
@@ -93,7 +96,9 @@ TEST_CASE("the environment tells the worker what it is, and nothing that is mean
                            "WATCHDOG_PID=1", "WATCHDOG_USEC=1",   "LISTEN_FDS=1",
                            "LISTEN_PID=1",   "LISTEN_FDNAMES=a",  "SHMIPC_INDEX=9",
                            "NOTIFY=kept",    "SHMIPC_READY_FD=77"};
-    const auto two = plan_launch(config, WorkerIndex{2}, "w", context).environment;
+    const auto two =
+        plan_launch(config, WorkerIndex{2}, config.settings_of(WorkerIndex{2}), "w", context)
+            .environment;
     const std::vector<std::string> expected{"HOME=/h",
                                             "MODE=own",
                                             "NOTIFY=kept",
@@ -107,5 +112,7 @@ TEST_CASE("the environment tells the worker what it is, and nothing that is mean
                                             "SHMIPC_SLOTS=5",
                                             "SHMIPC_WORKERS=4"};
     CHECK(two == expected);
-    CHECK(has(plan_launch(config, WorkerIndex{1}, "w", context).environment, "MODE=common"));
+    CHECK(has(plan_launch(config, WorkerIndex{1}, config.settings_of(WorkerIndex{1}), "w", context)
+                  .environment,
+              "MODE=common"));
 }

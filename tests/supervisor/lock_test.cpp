@@ -1,4 +1,4 @@
-#include "lock.hpp"
+#include "daemon/lock.hpp"
 
 #include <doctest/doctest.h>
 
@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include <shmipc/error.hpp>
+
+#include "shared/runtime_dir.hpp"
 
 using namespace shmipc;
 using namespace shmipc::supervisor;

@@ -1,4 +1,4 @@
-#include "policy.hpp"
+#include "keeper/policy.hpp"
 
 #include <doctest/doctest.h>
 
@@ -132,4 +132,15 @@ TEST_CASE_FIXTURE(Fixture, "a factor of 1 keeps the delay") {
     for (int i = 0; i < 10; ++i) {
         CHECK(restart.died(now, 0s).delay == limits.initial);
     }
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "a worker that was never ready had no stable run, however short that is") {
+    limits.stable_after = 0ms;
+    limits.max_restarts = 0;
+    RestartPolicy restart = policy();
+    CHECK(restart.died(now, 0s).delay == 0s);
+    CHECK(restart.died(now, 0s).delay == 100ms);
+    CHECK(restart.died(now, 0s).delay == 200ms);
+    CHECK(restart.died(now, 1ns).delay == 0s);
 }

@@ -1,4 +1,4 @@
-#include "text.hpp"
+#include "shared/text.hpp"
 
 #include <doctest/doctest.h>
 
@@ -40,4 +40,10 @@ TEST_CASE("the nearest word is the one with the fewest changes, and none if all 
     CHECK(nearest("database", words).empty());
     CHECK(nearest("", words).empty());
     CHECK(nearest("x", {}).empty());
+}
+
+TEST_CASE("workers are named in the singular and in the plural") {
+    using shmipc::WorkerIndex;
+    CHECK(name_workers({WorkerIndex{1}}) == "worker 1");
+    CHECK(name_workers({WorkerIndex{0}, WorkerIndex{2}, WorkerIndex{3}}) == "workers 0, 2, 3");
 }

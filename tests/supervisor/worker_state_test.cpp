@@ -1,4 +1,4 @@
-#include "worker_state.hpp"
+#include "keeper/worker_state.hpp"
 
 #include <doctest/doctest.h>
 
@@ -19,6 +19,8 @@ std::string name_of(Action action) {
             return " terminate";
         case Action::kKill:
             return " kill";
+        case Action::kAbort:
+            return " abort";
         case Action::kCancelTimer:
             return " cancel";
         case Action::kForgetDeaths:
@@ -49,37 +51,46 @@ struct Row {
     std::vector<std::string> steps;
 };
 
-// start, stop, kill, toggle | ready, died, busy, exec failed | start limit, backoff elapsed, grace
-// elapsed | give up
+// start, stop, restart, kill, toggle | ready, died, busy, exec failed, hung | start limit, backoff
+// elapsed, grace elapsed, give up
 const std::vector<Row> kTable{
     {State::kStopped,
-     {"starting forget launch", "-", "-", "starting forget launch",  //
-      "-", "-", "-", "-",                                            //
+     {"starting forget launch", "-", "starting forget launch", "-", "starting forget launch",  //
+      "-", "-", "-", "-", "-",                                                                 //
       "-", "-", "-", "-"}},
     {State::kStarting,
-     {"-", "stopping terminate", "stopping cancel kill", "stopping cancel kill",  //
-      "running cancel", "backoff cancel consult", "backoff cancel retry",         //
-      "failed cancel report-exec",                                                //
-      "restarting kill", "-", "-", "-"}},
+     {"-", "stopping terminate", "restarting forget terminate", "stopping cancel kill",
+      "stopping cancel kill",  //
+      "running cancel", "backoff cancel consult", "backoff cancel retry",
+      "failed cancel report-exec", "-",  //
+      "aborting kill", "-", "-", "-"}},
     {State::kRunning,
-     {"-", "stopping terminate", "stopping kill", "stopping kill",      //
-      "-", "backoff consult", "backoff consult", "failed report-exec",  //
+     {"-", "stopping terminate", "restarting forget terminate", "stopping kill",
+      "stopping kill",                                                                    //
+      "-", "backoff consult", "backoff consult", "failed report-exec", "aborting abort",  //
       "-", "-", "-", "-"}},
     {State::kBackoff,
-     {"starting forget launch", "stopped cancel", "stopped cancel", "stopped cancel",  //
-      "-", "-", "-", "-",                                                              //
+     {"starting forget launch", "stopped cancel", "starting forget launch", "stopped cancel",
+      "stopped cancel",         //
+      "-", "-", "-", "-", "-",  //
       "-", "starting launch", "-", "failed cancel"}},
     {State::kStopping,
-     {"restarting forget", "-", "stopping kill", "restarting forget",                  //
-      "-", "stopped cancel report", "stopped cancel report", "stopped cancel report",  //
+     {"restarting forget", "-", "restarting forget", "stopping kill", "restarting forget",  //
+      "-", "stopped cancel report", "stopped cancel report", "stopped cancel report", "-",  //
       "-", "-", "stopping kill", "-"}},
     {State::kRestarting,
-     {"-", "stopping terminate", "stopping kill", "stopping kill",                           //
-      "-", "backoff cancel consult", "backoff cancel consult", "failed cancel report-exec",  //
+     {"-", "stopping", "-", "stopping kill", "stopping kill",                                  //
+      "-", "starting report launch", "starting report launch", "starting report launch", "-",  //
       "-", "-", "restarting kill", "-"}},
+    {State::kAborting,
+     {"restarting forget", "stopping", "restarting forget", "stopping kill", "stopping kill",  //
+      "-", "backoff cancel consult", "backoff cancel consult", "failed cancel report-exec",
+      "-",  //
+      "-", "-", "aborting kill", "-"}},
     {State::kFailed,
-     {"starting forget launch", "stopped", "stopped", "starting forget launch",  //
-      "-", "-", "-", "-",                                                        //
+     {"starting forget launch", "stopped", "starting forget launch", "stopped",
+      "starting forget launch",  //
+      "-", "-", "-", "-", "-",   //
       "-", "-", "-", "-"}},
 };
 
@@ -131,7 +142,8 @@ TEST_CASE("whatever the state, a stop or a kill leads to a worker that stays dow
 TEST_CASE("the end of a process never leaves a state that waits for a process") {
     for_each_step([](State, Event event, const Step& result) {
         if (event == Event::kDied || event == Event::kBusy || event == Event::kExecFailed) {
-            CHECK(result.next != State::kStarting);
+            CHECK((result.next != State::kStarting || has(result, Action::kLaunch)));
+            CHECK(result.next != State::kAborting);
             CHECK(result.next != State::kRunning);
             CHECK(result.next != State::kStopping);
             CHECK(result.next != State::kRestarting);
@@ -140,10 +152,12 @@ TEST_CASE("the end of a process never leaves a state that waits for a process") 
 }
 
 TEST_CASE("a worker is launched only where there is no process") {
-    for_each_step([](State state, Event, const Step& result) {
+    for_each_step([](State state, Event event, const Step& result) {
         if (has(result, Action::kLaunch)) {
-            CHECK(
-                (state == State::kStopped || state == State::kBackoff || state == State::kFailed));
+            const bool ended =
+                event == Event::kDied || event == Event::kBusy || event == Event::kExecFailed;
+            CHECK((state == State::kStopped || state == State::kBackoff ||
+                   state == State::kFailed || (state == State::kRestarting && ended)));
             CHECK(result.next == State::kStarting);
         } else if (state != State::kStarting) {
             CHECK(result.next != State::kStarting);
@@ -179,6 +193,28 @@ TEST_CASE("what an earlier launch tells is dropped in every state") {
         machine.observe(Event::kReady, 2);
         CHECK(machine.observe(event, 1) == Step{State::kRunning, {}});
     }
+}
+
+TEST_CASE("a restart by order starts again at once, and is no death for the policy") {
+    WorkerMachine machine;
+    machine.order(Event::kStart);
+    machine.observe(Event::kReady, 1);
+    CHECK(has(machine.order(Event::kRestart), Action::kForgetDeaths));
+    const Step ended = machine.observe(Event::kDied, 1);
+    CHECK(ended == Step{State::kStarting, {Action::kReportDeath, Action::kLaunch}});
+    CHECK(machine.launch() == 2);
+}
+
+TEST_CASE("the death of a worker that hung counts, and an operator's stop beats its restart") {
+    WorkerMachine machine;
+    machine.order(Event::kStart);
+    machine.observe(Event::kReady, 1);
+    CHECK(has(machine.observe(Event::kHung, 1), Action::kAbort));
+    WorkerMachine stopped = machine;
+    CHECK(has(machine.observe(Event::kDied, 1), Action::kConsultPolicy));
+    stopped.order(Event::kStop);
+    stopped.observe(Event::kDied, 1);
+    CHECK(stopped.state() == State::kStopped);
 }
 
 TEST_CASE("toggling a dying worker brings it back, and toggling again keeps it down") {

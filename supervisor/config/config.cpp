@@ -1,0 +1,228 @@
+#include "config.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <system_error>
+
+#include <shmipc/ids.hpp>
+
+#include "listen_address.hpp"
+#include "shared/text.hpp"
+#include "toml_reader.hpp"
+
+namespace shmipc::supervisor {
+namespace {
+
+using std::chrono::milliseconds;
+using namespace std::chrono_literals;
+
+/// Variables that the supervisor sets itself; setting them here would do nothing, silently.
+constexpr std::string_view kReserved[] = {"SHMIPC_GROUP", "SHMIPC_WORKERS",  "SHMIPC_INDEX",
+                                          "SHMIPC_SLOTS", "SHMIPC_CAPACITY", "SHMIPC_READY_FD"};
+
+/// Two of the beats that a worker gives while it waits (AttachOptions::heartbeat_interval).
+constexpr milliseconds kLeastHeartbeatLimit{500};
+
+void read_settings(TomlReader& reader, WorkerSettings& settings) {
+    reader.read("command", settings.command);
+    if (settings.command.empty() || settings.command.front().empty()) {
+        reader.fail("command", "is empty: expected a program and its arguments");
+    }
+    std::map<std::string, std::string> environment;
+    reader.read("environment", environment);
+    for (const auto& [name, value] : environment) {
+        if (name.empty() || name.find_first_of(std::string_view("=\0", 2)) != std::string::npos) {
+            reader.fail("environment", "has '" + name + "', which cannot be a variable's name");
+        }
+        if (std::find(std::begin(kReserved), std::end(kReserved), name) != std::end(kReserved)) {
+            reader.fail("environment", "has '" + name + "', which the supervisor sets itself");
+        }
+        settings.environment[name] = value;
+    }
+    reader.read("start_limit", settings.start_limit, 10ms, 1h);
+    reader.read("stop_grace", settings.stop_grace, 0ms, 1h);
+    reader.read("heartbeat_limit", settings.heartbeat_limit, 0ms, 24h);
+    if (settings.heartbeat_limit != 0ms && settings.heartbeat_limit < kLeastHeartbeatLimit) {
+        reader.fail("heartbeat_limit", "is \"" + to_text(settings.heartbeat_limit) +
+                                           "\": expected 0s, which switches it off, or " +
+                                           to_text(kLeastHeartbeatLimit) +
+                                           " … 24h: an idle worker beats every 250ms");
+    }
+    reader.read("core_limit", settings.core_limit, 0ms, 1h);
+}
+
+void read_workers(TomlReader& root, const std::string& file, Config& config) {
+    const toml::table* table = root.table("worker");
+    if (table == nullptr) {
+        return;
+    }
+    TomlReader reader(*table, "worker", file, config.origins);
+    read_settings(reader, config.worker);
+    for (const auto& [index, overrides] : reader.numbered_tables(kMaxWorkers - 1)) {
+        TomlReader own(*overrides, "worker." + std::to_string(index), file, config.origins);
+        WorkerSettings settings = config.worker;
+        read_settings(own, settings);
+        own.finish();
+        config.workers.emplace(index, settings);
+    }
+    reader.finish();
+}
+
+void read_restart(TomlReader& root, const std::string& file, Config& config) {
+    const toml::table* table = root.table("restart");
+    if (table == nullptr) {
+        return;
+    }
+    TomlReader reader(*table, "restart", file, config.origins);
+    RestartLimits& limits = config.restart;
+    reader.read("initial", limits.initial, 1ms, 1h);
+    reader.read("maximum", limits.maximum, 1ms, 24h);
+    reader.read("factor", limits.factor, 1.0, 100.0);
+    reader.read("jitter", limits.jitter, 0.0, 0.9);
+    reader.read("stable_after", limits.stable_after, 0ms, 24h);
+    reader.read("max_restarts", limits.max_restarts, 0, 100'000);
+    reader.read("window", limits.window, 1ms, 24h);
+    std::string word = "continue";
+    reader.read_word("on_failure", word, {"continue", "exit"});
+    config.on_failure = word == "exit" ? OnFailure::kExit : OnFailure::kContinue;
+    reader.finish();
+}
+
+void read_log(TomlReader& root, const std::string& file, Config& config) {
+    const toml::table* table = root.table("log");
+    if (table == nullptr) {
+        return;
+    }
+    TomlReader reader(*table, "log", file, config.origins);
+    std::string level(log::name_of(config.log_level));
+    std::string format(log::name_of(config.log_format));
+    reader.read_word("level", level, {"debug", "info", "warning", "error"});
+    reader.read_word("format", format, {"auto", "human", "json"});
+    config.log_level = log::parse_level(level).value_or(config.log_level);
+    config.log_format = log::parse_format(format).value_or(config.log_format);
+    reader.finish();
+}
+
+void read_metrics(TomlReader& root, const std::string& file, Config& config) {
+    const toml::table* table = root.table("metrics");
+    if (table == nullptr) {
+        return;
+    }
+    TomlReader reader(*table, "metrics", file, config.origins);
+    reader.read("listen", config.metrics_listen);
+    if (const std::string wrong = wrong_with_listen_address(config.metrics_listen);
+        !config.metrics_listen.empty() && !wrong.empty()) {
+        reader.fail("listen", "is \"" + config.metrics_listen + "\": " + wrong);
+    }
+    reader.finish();
+}
+
+[[noreturn]] void fail(const Config& config, const std::string& key, const std::string& text) {
+    const auto origin = config.origins.find(key);
+    throw ConfigError((origin != config.origins.end() ? origin->second + ": " : "") + "'" + key +
+                      "' " + text);
+}
+
+}  // namespace
+
+const WorkerSettings& Config::settings_of(WorkerIndex index) const {
+    const auto own = workers.find(to_number(index));
+    return own != workers.end() ? own->second : worker;
+}
+
+milliseconds Config::longest_start_limit() const {
+    milliseconds longest = worker.start_limit;
+    for (const auto& [index, settings] : workers) {
+        longest = std::max(longest, settings.start_limit);
+    }
+    return longest;
+}
+
+milliseconds Config::shortest_heartbeat_limit() const {
+    milliseconds shortest = worker.heartbeat_limit;
+    for (const auto& [index, settings] : workers) {
+        if (shortest == 0ms ||
+            (settings.heartbeat_limit != 0ms && settings.heartbeat_limit < shortest)) {
+            shortest = settings.heartbeat_limit;
+        }
+    }
+    return shortest;
+}
+
+Config read_config(std::string_view text, const std::string& name) {
+    Config config;
+    try {
+        const toml::table table = toml::parse(text);
+        TomlReader reader(table, "", name, config.origins);
+        reader.read("group", config.group.name);
+        if (!is_group_name(config.group.name)) {
+            reader.fail("group", "is \"" + config.group.name +
+                                     "\": expected 1 … 64 characters of A-Z, a-z, 0-9, '_', '-'");
+        }
+        reader.read("workers", config.group.workers, kMinWorkers, kMaxWorkers);
+        reader.read_bytes("capacity", config.group.capacity, kMinCapacity, kMaxCapacity);
+        reader.read("slots", config.group.slots, 0, layout::Geometry::maximum_slots(kMaxWorkers));
+        reader.read("persist", config.persist);
+        reader.read("runtime_dir", config.runtime_dir);
+        if (!config.runtime_dir.empty() && config.runtime_dir.front() != '/') {
+            reader.fail("runtime_dir",
+                        "is \"" + config.runtime_dir + "\": expected an absolute path");
+        }
+        read_workers(reader, name, config);
+        read_restart(reader, name, config);
+        read_log(reader, name, config);
+        read_metrics(reader, name, config);
+        reader.finish();
+    } catch (const toml::parse_error& error) {
+        const toml::source_position place = error.source().begin;
+        throw ConfigError(name + ":" + std::to_string(place.line) + ":" +
+                          std::to_string(place.column) + ": " + std::string(error.description()));
+    }
+    return config;
+}
+
+Config read_config_file(const std::string& path) {
+    std::error_code ignored;
+    if (std::filesystem::is_directory(path, ignored)) {
+        // A stream would read it as an empty file, which is a valid configuration.
+        throw ConfigError(path + ": cannot be read: " + std::system_category().message(EISDIR));
+    }
+    std::ifstream file(path, std::ios::binary);
+    if (!file) {
+        throw ConfigError(path + ": cannot be read: " + std::system_category().message(errno));
+    }
+    const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+    Config config = read_config(text, path);
+    config.file = path;
+    return config;
+}
+
+void check_config(const Config& config) {
+    const std::uint32_t workers = config.group.workers;
+    const std::uint32_t least = layout::Geometry::minimum_slots(workers);
+    const std::uint32_t most = layout::Geometry::maximum_slots(workers);
+    if (config.group.slots != 0 && (config.group.slots < least || config.group.slots > most)) {
+        fail(config, "slots",
+             "is " + std::to_string(config.group.slots) + ": with " + std::to_string(workers) +
+                 " workers expected " + std::to_string(least) + " … " + std::to_string(most) +
+                 ", or 0 for " + std::to_string(least));
+    }
+    for (const auto& [index, settings] : config.workers) {
+        if (index >= workers) {
+            fail(config, "worker." + std::to_string(index),
+                 "is beyond the group: its " + std::to_string(workers) + " workers are 0 … " +
+                     std::to_string(workers - 1));
+        }
+    }
+    if (config.restart.initial > config.restart.maximum) {
+        const bool initial_set = config.origins.count("restart.initial") != 0;
+        fail(config, initial_set ? "restart.initial" : "restart.maximum",
+             "contradicts: backoff begins at " + to_text(config.restart.initial) +
+                 ", above its maximum of " + to_text(config.restart.maximum));
+    }
+}
+
+}  // namespace shmipc::supervisor

@@ -1,0 +1,86 @@
+// The supervisor's control socket: io.shmipc (description.hpp) served over Varlink.
+//
+// Owned by main beside the supervisor, on the same Asio loop; nothing blocks. Everybody who may
+// connect (mode 0660) may do everything; each order is logged with the uid and pid that the kernel
+// names for the client.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <shmipc/ids.hpp>
+
+#include <boost/asio/io_context.hpp>
+
+#include "daemon/reloader.hpp"
+#include "daemon/supervisor.hpp"
+#include "keeper/report.hpp"
+#include "log_stream.hpp"
+#include "order_wait.hpp"
+#include "varlink/parameters.hpp"
+#include "varlink/server.hpp"
+#include "watch_stream.hpp"
+
+namespace shmipc::supervisor {
+
+class Control {
+  public:
+    struct Surroundings {
+        boost::asio::io_context& io;
+        Supervisor& supervisor;
+        Reloader& reloader;
+        std::function<std::string()> metrics;  ///< the text for Metrics()
+    };
+
+    /// Listens at `path`. Throws Error as varlink::Server does. What `surroundings` refers to, and
+    /// what is posted to its io_context, outlives it.
+    Control(Surroundings surroundings, const std::string& path);
+    Control(const Control&) = delete;
+    Control& operator=(const Control&) = delete;
+    ~Control();
+
+    /// To be called after each change of a worker's state; answers later.
+    void on_change(WorkerIndex worker);
+    [[nodiscard]] ControlReport report() const noexcept;
+
+  private:
+    using CallPtr = std::shared_ptr<varlink::Call>;
+
+    varlink::Interface interface();
+    void status(const CallPtr& call);
+    void order(const CallPtr& call, Event event);
+    void kill(const CallPtr& call);
+    void autopsy(const CallPtr& call);
+    void watch(const CallPtr& call);
+    void log(const CallPtr& call);
+    void reload(const CallPtr& call);
+    void log_level(const CallPtr& call);
+    void metrics(const CallPtr& call) const;
+
+    /// The parameter `workers`, checked: all if it is missing or empty. Nothing if the call was
+    /// answered with an error.
+    std::optional<std::vector<WorkerIndex>> workers_of(const CallPtr& call,
+                                                       varlink::Parameters& parameters) const;
+    /// False, and answered, if the supervisor is on its way out.
+    bool takes_orders(const CallPtr& call) const;
+    void announce(const CallPtr& call, const std::string& what) const;
+    void settle();
+    void on_dropped(const varlink::Peer& peer, const std::string& reason);
+
+    Surroundings surroundings_;
+    std::list<OrderWait> waits_;
+    std::list<std::shared_ptr<WatchStream>> watches_;
+    LogStreams logs_;
+    bool settle_posted_ = false;
+    std::optional<std::chrono::steady_clock::time_point> drop_noticed_;
+    std::uint64_t drops_unnoticed_ = 0;  ///< since then
+    varlink::Server server_;             ///< last: it may call methods as soon as it is there
+};
+
+}  // namespace shmipc::supervisor

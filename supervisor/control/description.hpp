@@ -1,0 +1,153 @@
+// The interface io.shmipc as Varlink's interface language describes it: what introspection tells,
+// and the contract with every client. Its methods are carried out by service.cpp.
+#pragma once
+
+#include <string_view>
+
+namespace shmipc::supervisor {
+
+inline constexpr std::string_view kInterface = "io.shmipc";
+
+inline constexpr std::string_view kInterfaceDescription =
+    R"varlink(# Shows and steers one group of shmipc workers. Times are in microseconds. Workers are
+# numbered from 0; a list of workers that is empty or missing stands for all of them.
+interface io.shmipc
+
+type Worker (
+  index: int,
+  # stopped: down by order. starting: launched, not ready yet. running: ready. backoff: dead, starts
+  # again after a delay. stopping: told to end, stays down then. restarting: told to end, starts
+  # again then. aborting: being killed because it hung or was not ready in time. failed: given up.
+  state: (stopped, starting, running, backoff, stopping, restarting, aborting, failed),
+  pid: ?int,
+  uptime_usec: ?int,
+  # Until it is started again.
+  backoff_usec: ?int,
+  # Lives so far, over all supervisors; 0: it has never attached.
+  incarnation: int,
+  # Since the supervisor's start.
+  restarts: int,
+  deaths: int,
+  hangs: int,
+  # How it ended last: "killed by signal 9 (KILL)".
+  last_exit: ?string,
+  # Messages published, and new messages acquired, over all incarnations.
+  written: int,
+  read: int,
+  message_age_usec: ?int,
+  heartbeat_age_usec: ?int,
+  pins_held: int
+)
+
+type Held (
+  channel: int,
+  sequence: int
+)
+
+type Death (
+  worker: int,
+  # CLOCK_REALTIME.
+  time_usec: int,
+  # Null: there was no process, the system refused it.
+  pid: ?int,
+  how: (exited, killed, dumped, out_of_memory, not_started, unknown),
+  # Exit status, or the signal's number; null where there is none.
+  status: ?int,
+  # "KILL".
+  signal: ?string,
+  # Why the supervisor or an operator ended it; null: nobody did.
+  cause: ?string,
+  # What followed: "restarting at once".
+  consequence: string,
+  uptime_usec: int,
+  # 0: it had not attached.
+  incarnation: int,
+  # Of the last message that it had published.
+  sequence: int,
+  # Messages that it had in use.
+  held: []Held
+)
+
+# The state of the group.
+method Status() -> (
+  group: string,
+  pid: int,
+  version: string,
+  phase: (starting, running, stopping),
+  uptime_usec: int,
+  # CLOCK_MONOTONIC at the moment of the answer, for rates between two answers.
+  time_usec: int,
+  config_file: ?string,
+  ready: int,
+  workers: []Worker
+)
+
+# Starts workers that are down, or wait in backoff; a worker's history of deaths begins anew. The
+# answer comes when all are ready; at once with wait = false.
+method Start(workers: ?[]int, wait: ?bool) -> ()
+
+# Ends workers: SIGTERM, and SIGKILL after their grace time. They stay down, also over reloads and
+# over the supervisor's own death, until they are started. The answer comes when all are down.
+method Stop(workers: ?[]int, wait: ?bool) -> ()
+
+# Ends workers and starts them again at once, or starts them if they are down.
+method Restart(workers: ?[]int, wait: ?bool) -> ()
+
+# Sends a signal, SIGKILL if none is named; what dies of it is restarted like any other.
+method Kill(workers: ?[]int, signal: ?int) -> ()
+
+# Like a worker's number in the console: kills what runs, starts or waits in backoff, and keeps it
+# down; starts what is down.
+method Toggle(workers: []int) -> ()
+
+# The last deaths of workers, 20 of each at the most, the oldest first.
+method Autopsy(workers: ?[]int) -> (deaths: []Death)
+
+# With more: an answer at once with all the workers asked for, then one for each change of state, and
+# every interval (100 ms to 1 h; default 1 s) one with the workers of which something changed; with
+# all = true, all of them. A client that reads slowly gets the newest state, not a backlog.
+method Watch(workers: ?[]int, interval_usec: ?int, all: ?bool) -> (
+  time_usec: int,
+  workers: []Worker
+)
+
+# With more: the supervisor's log, line by line, from now on. A client that reads slowly loses
+# lines, and is told how many.
+method Log() -> (
+  level: string,
+  event: string,
+  message: string,
+  worker: ?int,
+  lost: int
+)
+
+# Reads the configuration again. A file that is wrong changes nothing (ConfigInvalid). What can
+# change live does; workers whose command or environment changed are restarted one by one, each
+# when the last is ready; the answer comes after the last. needs_restart names what takes effect
+# only when the supervisor is restarted.
+method Reload() -> (applied: []string, rolled: []int, needs_restart: []string)
+
+# Tells, and with a level sets, the supervisor's log level: debug, info, warning, error. Workers
+# get it when they are started next.
+method LogLevel(level: ?string) -> (level: string)
+
+# Prometheus text format 0.0.4.
+method Metrics() -> (text: string)
+
+error NoSuchWorker (worker: int, workers: int)
+error NoSuchSignal (signal: int)
+error NotRunning (worker: int)
+# A worker that was to start died, was given up, or cannot be executed.
+error WorkerFailed (worker: int, reason: string)
+# Another order for the worker came before this one was carried out.
+error Overridden (worker: int, state: string)
+error ConfigInvalid (reason: string)
+# The workers in rolled have the new command, and so has worker, which did not become ready with
+# it; those after it have the old one. What else changed is applied.
+error RolloutFailed (worker: int, reason: string, rolled: []int)
+error ReloadInProgress ()
+# The supervisor is on its way out.
+error Stopping ()
+)varlink";
+
+}  // namespace shmipc::supervisor

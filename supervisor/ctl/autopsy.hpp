@@ -1,0 +1,24 @@
+// shmipcctl autopsy: how workers died.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "options.hpp"
+#include "output.hpp"
+#include "reports.hpp"
+#include "styled.hpp"
+
+namespace shmipc::ctl {
+
+/// "was killed by signal 9 (KILL)". Pure.
+std::string how_it_ended(const DeathReport& death);
+
+/// What is known of `deaths`, in their order; of `workers` without any, that there is none. Pure
+/// but for the time zone.
+std::vector<Line> autopsy_lines(const std::vector<DeathReport>& deaths,
+                                const std::vector<WorkerIndex>& workers);
+
+void autopsy(const Options& options, Output& output);
+
+}  // namespace shmipc::ctl

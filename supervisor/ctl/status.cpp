@@ -1,0 +1,104 @@
+#include "status.hpp"
+
+#include <algorithm>
+#include <optional>
+
+#include <boost/json/array.hpp>
+#include <boost/json/value.hpp>
+
+#include "cells.hpp"
+#include "connection.hpp"
+#include "fields.hpp"
+#include "printable.hpp"
+#include "table.hpp"
+#include "worker_list.hpp"
+
+namespace shmipc::ctl {
+namespace {
+
+bool is_among(const std::vector<WorkerIndex>& workers, std::uint32_t index) {
+    return std::find(workers.begin(), workers.end(), WorkerIndex{index}) != workers.end();
+}
+
+std::vector<Span> status_row(const WorkerReport& worker) {
+    return {count_cell(worker.index),     state_cell(worker),
+            number_cell(worker.pid),      duration_cell(worker.uptime),
+            count_cell(worker.restarts),  count_cell(worker.written),
+            count_cell(worker.read),      duration_cell(worker.message_age),
+            count_cell(worker.pins_held), text_cell(worker.last_exit)};
+}
+
+}  // namespace
+
+std::vector<Line> status_lines(const StatusReport& status,
+                               const std::vector<WorkerIndex>& workers) {
+    Table table;
+    table.columns = {{"worker", Align::kRight},   {"state"},
+                     {"pid", Align::kRight},      {"uptime", Align::kRight},
+                     {"restarts", Align::kRight}, {"written", Align::kRight},
+                     {"read", Align::kRight},     {"message age", Align::kRight},
+                     {"pins", Align::kRight},     {"last exit"}};
+    for (const WorkerReport& worker : status.workers) {
+        if (is_among(workers, worker.index)) {
+            table.rows.push_back(status_row(worker));
+        }
+    }
+    std::vector<Line> lines = lay_out(table, 0);
+    lines.insert(lines.begin(),
+                 plain_line("group " + status.group + ": " + describe_group(status)));
+    return lines;
+}
+
+boost::json::object select_workers(boost::json::object reply,
+                                   const std::vector<WorkerIndex>& workers) {
+    if (auto* const list = reply.if_contains("workers"); list != nullptr && list->is_array()) {
+        boost::json::array selected;
+        for (const Fields& worker : Fields(reply).objects("workers")) {
+            if (is_among(workers, worker.worker_index("index"))) {
+                selected.emplace_back(worker.raw());
+            }
+        }
+        *list = std::move(selected);
+    }
+    return reply;
+}
+
+void status(const Options& options, Output& output) {
+    boost::json::object reply = Connection::open(options.place).call("Status");
+    const StatusReport report = read_status(reply);
+    const auto workers = parse_worker_list(options.workers, report.worker_count());
+    if (options.json) {
+        output.write(json_line(select_workers(std::move(reply), workers)));
+    } else {
+        output.write(status_lines(report, workers));
+    }
+}
+
+void version(const Options& options, Output& output) {
+    constexpr std::chrono::milliseconds kPatience{3000};
+    std::optional<StatusReport> report;
+    std::string why_not = "it does not answer";
+    try {
+        Connection connection = Connection::open(options.place);
+        connection.call_more("Status");
+        if (const auto reply = connection.receive(kPatience)) {
+            report = read_status(reply->parameters);
+        }
+    } catch (const Failure& failure) {
+        why_not = failure.what();
+    }
+    if (options.json) {
+        output.write(json_line(boost::json::object{
+            {"client", SHMIPC_VERSION},
+            {"supervisor", report ? boost::json::value(report->version) : boost::json::value()}}));
+        return;
+    }
+    output.write("shmipcctl " SHMIPC_VERSION "\n");
+    output.write("supervisor " +
+                 (report ? report->version + " (group " + report->group + ", pid " +
+                               number_cell(report->pid).text + ")"
+                         : "unknown: " + why_not) +
+                 '\n');
+}
+
+}  // namespace shmipc::ctl

@@ -1,0 +1,27 @@
+// shmipcctl status and version: what the supervisor tells of itself and its workers.
+#pragma once
+
+#include <vector>
+
+#include <boost/json/object.hpp>
+
+#include "options.hpp"
+#include "output.hpp"
+#include "reports.hpp"
+#include "styled.hpp"
+
+namespace shmipc::ctl {
+
+/// The group's line, and the table of its workers. Pure.
+std::vector<Line> status_lines(const StatusReport& status, const std::vector<WorkerIndex>& workers);
+
+/// `reply` with none but `workers` in it. Pure.
+boost::json::object select_workers(boost::json::object reply,
+                                   const std::vector<WorkerIndex>& workers);
+
+void status(const Options& options, Output& output);
+
+/// Tells the client's version, and the supervisor's if it answers within some seconds.
+void version(const Options& options, Output& output);
+
+}  // namespace shmipc::ctl

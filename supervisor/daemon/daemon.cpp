@@ -1,0 +1,198 @@
+#include "daemon.hpp"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include <shmipc/error.hpp>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+
+#include <unistd.h>
+
+#include "console.hpp"
+#include "control/control.hpp"
+#include "group_care.hpp"
+#include "metrics/metrics.hpp"
+#include "metrics/metrics_listener.hpp"
+#include "metrics/process_report.hpp"
+#include "operator_stops.hpp"
+#include "reloader.hpp"
+#include "shared/runtime_dir.hpp"
+#include "supervisor.hpp"
+
+namespace shmipc::supervisor {
+namespace {
+
+/// The listener that metrics.listen asks for, if any.
+class MetricsEndpoint {
+  public:
+    MetricsEndpoint(boost::asio::io_context& io, std::function<std::string()> text)
+        : io_(io), text_(std::move(text)) {}
+
+    /// Throws Error if it cannot listen there; the one before goes on then.
+    void listen(const std::string& address) {
+        if (address == address_) {
+            return;
+        }
+        std::unique_ptr<MetricsListener> fresh;
+        if (!address.empty()) {
+            fresh = std::make_unique<MetricsListener>(io_, address, text_);
+            log::log(log::Level::kInfo, log::Event::kMessage,
+                     "metrics are served at http://" + address + "/metrics");
+        }
+        listener_ = std::move(fresh);
+        address_ = address;
+    }
+
+  private:
+    boost::asio::io_context& io_;
+    std::function<std::string()> text_;
+    std::string address_;
+    std::unique_ptr<MetricsListener> listener_;
+};
+
+/// Members in the order of who needs whom: each is gone before what it refers to.
+class Daemon {
+  public:
+    Daemon(const DaemonSetup& setup, const Group& group)
+        : setup_(setup),
+          stops_(read_stops(setup, group)),
+          supervisor_({.io = io_, .group = group, .context = setup.context, .stops = stops_},
+                      setup.config),
+          endpoint_(io_, [this] { return metrics(); }),
+          reloader_(
+              io_, supervisor_,
+              {.load = [this] { return load_config(setup_.options); },
+               .prepare = [this](const Config& fresh) { endpoint_.listen(fresh.metrics_listen); }}),
+          control_({.io = io_,
+                    .supervisor = supervisor_,
+                    .reloader = reloader_,
+                    .metrics = [this] { return metrics(); }},
+                   setup.files.control) {
+        endpoint_.listen(setup.config.metrics_listen);
+        supervisor_.set_callbacks({.on_hang_up = [this] { on_hang_up(); },
+                                   .on_change =
+                                       [this](WorkerIndex worker) {
+                                           reloader_.on_change();
+                                           control_.on_change(worker);
+                                       }});
+        log::Options logging = log_options(setup.config);
+        logging.on_broken_output = [this] {
+            // Not at once: this comes from within a line of the log.
+            boost::asio::post(io_, [this] { supervisor_.stop("standard output is closed"); });
+        };
+        log::init(std::move(logging));
+        if (setup.options.console) {
+            open_console();
+        }
+    }
+    ~Daemon() {
+        // The plain log again: the handler of a broken output refers to what ends here.
+        log::Options logging = log_options(supervisor_.config());
+        logging.level = log::level();
+        log::init(std::move(logging));
+    }
+    Daemon(const Daemon&) = delete;
+    Daemon& operator=(const Daemon&) = delete;
+
+    ExitCode run() {
+        if (console_) {
+            console_->start();
+        }
+        supervisor_.start();
+        io_.run();
+        if (supervisor_.exit_code() == ExitCode::kOk) {
+            stops_.forget();
+        }
+        return supervisor_.exit_code();
+    }
+    [[nodiscard]] const Config& config() const noexcept { return supervisor_.config(); }
+
+  private:
+    static OperatorStops read_stops(const DaemonSetup& setup, const Group& group) {
+        OperatorStops stops(setup.files.stopped, setup.config.group.workers);
+        if (group.created() && !stops.empty()) {
+            // In a new group nobody becomes ready before all have been there: the start would fail,
+            // and so would each after it.
+            log::log(log::Level::kWarning, log::Event::kMessage,
+                     "the group is new: what was stopped by order in the one before it is started");
+            stops.forget();
+        }
+        return stops;
+    }
+
+    std::string metrics() {
+        GroupReport report = supervisor_.report();
+        report.reloads = reloader_.succeeded();
+        report.failed_reloads = reloader_.failed();
+        return metrics_text(report, control_.report(), process_report());
+    }
+
+    void on_hang_up() {
+        if (console_) {  // the terminal that the group belongs to is gone
+            supervisor_.stop("hang-up");
+        } else if (supervisor_.takes_orders()) {
+            reloader_.request();
+        }
+    }
+
+    void open_console() {
+        const auto toggle = [this](WorkerIndex worker) {
+            if (supervisor_.takes_orders()) {
+                supervisor_.order(worker, Event::kToggle);
+            }
+        };
+        const auto quit = [this](std::string_view reason) { supervisor_.stop(reason); };
+        console_.emplace(io_, STDIN_FILENO, setup_.config.group.workers,
+                         Console::Orders{.toggle = toggle, .quit = quit});
+    }
+
+    boost::asio::io_context io_{1};
+    const DaemonSetup& setup_;
+    OperatorStops stops_;
+    Supervisor supervisor_;
+    MetricsEndpoint endpoint_;
+    Reloader reloader_;
+    Control control_;
+    std::optional<Console> console_;
+};
+
+}  // namespace
+
+RuntimeFiles::RuntimeFiles(const std::string& directory, const std::string& group)
+    : lock(directory + "/" + group + ".lock"),
+      control(control_socket(directory, group)),
+      stopped(directory + "/" + group + ".stopped") {}
+
+ExitCode run_group(const DaemonSetup& setup) {
+    const Group group = take_up_group(setup.config);
+    std::optional<Daemon> daemon;
+    try {
+        daemon.emplace(setup, group);
+    } catch (const Error&) {
+        // No worker was started: what was made for them has no use.
+        leave_group(setup.config, group.created(), ExitCode::kStartFailed);
+        throw;
+    }
+    const ExitCode code = daemon->run();
+    const Config config = daemon->config();  // as a reload may have changed it
+    daemon.reset();
+    return leave_group(config, group.created(), code);
+}
+
+log::Options log_options(const Config& config) {
+    log::Options options;
+    options.identifier = "shmipc-supervisor";
+    options.prefix = "supervisor";
+    options.level = config.log_level;
+    options.format = config.log_format;
+    options.fields = {{"SHMIPC_GROUP", config.group.name}};
+    options.never_block = true;
+    return options;
+}
+
+}  // namespace shmipc::supervisor

@@ -1,0 +1,40 @@
+// The parts of a running supervisor, and how they are wired: the group's objects, the supervisor of
+// its workers, the control socket, the metrics listener, the console.
+#pragma once
+
+#include <string>
+
+#include <shmipc/log.hpp>
+
+#include "config/config.hpp"
+#include "config/options.hpp"
+#include "exit_code.hpp"
+#include "keeper/launch.hpp"
+
+namespace shmipc::supervisor {
+
+/// Files of one group in the runtime directory.
+struct RuntimeFiles {
+    std::string lock;
+    std::string control;  ///< the socket
+    std::string stopped;  ///< operator_stops.hpp
+
+    RuntimeFiles(const std::string& directory, const std::string& group);
+};
+
+struct DaemonSetup {
+    const Options& options;  ///< read again at each reload
+    const Config& config;
+    const LaunchContext& context;
+    const RuntimeFiles& files;
+};
+
+/// Takes up the group, runs it until it ends, and leaves it. The caller holds the supervisor's
+/// lock. Throws Error if something is refused before the first worker is started; objects that were
+/// made for it are gone then.
+ExitCode run_group(const DaemonSetup& setup);
+
+/// How this program logs.
+log::Options log_options(const Config& config);
+
+}  // namespace shmipc::supervisor

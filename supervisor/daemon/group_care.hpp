@@ -1,0 +1,27 @@
+// The group's objects from the supervisor's side: taken up or created at the start, removed at the
+// end.
+//
+// For the holder of the supervisor's lock only: two supervisors could remove each other's objects.
+#pragma once
+
+#include <string>
+
+#include <shmipc/group.hpp>
+
+#include "config/config.hpp"
+#include "exit_code.hpp"
+
+namespace shmipc::supervisor {
+
+/// Opens the group, or creates it. Objects that do not fit the configuration are leftovers of a
+/// supervisor that was killed: they are removed, with a notice, and made anew, unless messages
+/// persist or a worker still runs. Throws Error as Group::create_or_open() does.
+Group take_up_group(const Config& config);
+
+/// Removes the group's objects at the end, if it is time to: after a stop in order unless messages
+/// persist; after a start that failed if this supervisor had created them. After the failure of
+/// workers they stay, for whoever is started next. Returns `code`, or kGroup if they could not be
+/// removed; says so.
+ExitCode leave_group(const Config& config, bool created, ExitCode code);
+
+}  // namespace shmipc::supervisor

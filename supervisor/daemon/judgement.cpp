@@ -1,0 +1,129 @@
+// The part of Supervisor that judges the group as a whole: started, running, beyond help, stopped.
+#include <string>
+#include <vector>
+
+#include <shmipc/log.hpp>
+
+#include <boost/asio/post.hpp>
+
+#include "shared/text.hpp"
+#include "supervisor.hpp"
+
+namespace shmipc::supervisor {
+namespace {
+
+bool is_failed(State state) noexcept {
+    return state == State::kFailed;
+}
+bool is_stopped(State state) noexcept {
+    return state == State::kStopped;
+}
+bool is_not_ready(State state) noexcept {
+    return is_active(state) && state != State::kRunning;
+}
+
+}  // namespace
+
+void Supervisor::judge_soon() {
+    // Later, and once for all that changes now: judging orders, and orders change states.
+    if (!judge_posted_) {
+        judge_posted_ = true;
+        boost::asio::post(io_, [this] {
+            judge_posted_ = false;
+            judge();
+        });
+    }
+}
+
+void Supervisor::judge() {
+    const Tally now = tally();
+    if (phase_ == Phase::kStarting) {
+        judge_start(now);
+    } else if (phase_ == Phase::kRunning) {
+        judge_running(now);
+    } else if (phase_ == Phase::kStopping && now.running + now.rest == 0) {
+        phase_ = Phase::kStopped;
+        io_.stop();
+    }
+}
+
+void Supervisor::judge_start(const Tally& tally) {
+    if (start_limit_passed_ && tally.rest > 0) {
+        start_limit_passed();
+    } else if (tally.failed == keepers_.size()) {
+        stop("no worker could be started", ExitCode::kStartFailed);
+    } else if (tally.failed > 0 && config_.on_failure == OnFailure::kExit) {
+        stop(workers_in(is_failed) + " could not be started", ExitCode::kStartFailed);
+    } else if (tally.rest == 0) {
+        phase_ = Phase::kRunning;
+        start_timer_.cancel();
+        report_ready(tally);
+        judge_running(tally);
+    }
+}
+
+void Supervisor::judge_running(const Tally& tally) {
+    if (tally.failed > 0 && config_.on_failure == OnFailure::kExit) {
+        stop(workers_in(is_failed) + " failed", ExitCode::kWorkersFailed);
+    } else if (tally.failed > 0 && tally.running + tally.rest == 0) {
+        // Alive, and nothing alive below it: a supervisor that service managers would show as well.
+        stop("no worker is left: " + workers_in(is_failed) + " failed", ExitCode::kWorkersFailed);
+    }
+}
+
+void Supervisor::start_limit_passed() {
+    // The last may have told just now that it is ready, above all if we did not run for a while.
+    if (phase_ != Phase::kStarting || tally().rest == 0) {
+        return;
+    }
+    const std::string failed = workers_in(is_failed);
+    const std::string stopped = workers_in(is_stopped);
+    // The stock worker is not ready before all have attached once, in the life of the group.
+    stop("the start failed: not ready within " + to_text(config_.longest_start_limit()) + ": " +
+             workers_in(is_not_ready) + (failed.empty() ? "" : "; failed: " + failed) +
+             (stopped.empty() ? ""
+                              : "; stopped by order: " + stopped + ", for which others may wait"),
+         ExitCode::kStartFailed);
+}
+
+void Supervisor::report_ready(const Tally& tally) {
+    const std::string failed = workers_in(is_failed);
+    const std::string stopped = workers_in(is_stopped);
+    log::log(failed.empty() ? log::Level::kInfo : log::Level::kWarning,
+             log::Event::kSupervisorReady,
+             std::to_string(tally.running) + "/" + std::to_string(keepers_.size()) +
+                 " workers ready" + (stopped.empty() ? "" : "; stopped by order: " + stopped) +
+                 (failed.empty() ? "" : "; failed: " + failed));
+}
+
+Supervisor::Tally Supervisor::tally() const {
+    Tally tally;
+    for (const WorkerKeeper& keeper : keepers_) {
+        switch (keeper.state()) {
+            case State::kRunning:
+                ++tally.running;
+                break;
+            case State::kStopped:
+                ++tally.stopped;
+                break;
+            case State::kFailed:
+                ++tally.failed;
+                break;
+            default:
+                ++tally.rest;
+        }
+    }
+    return tally;
+}
+
+std::string Supervisor::workers_in(bool (*belongs)(State)) const {
+    std::vector<WorkerIndex> workers;
+    for (const WorkerKeeper& keeper : keepers_) {
+        if (belongs(keeper.state())) {
+            workers.push_back(keeper.index());
+        }
+    }
+    return workers.empty() ? "" : name_workers(workers);
+}
+
+}  // namespace shmipc::supervisor

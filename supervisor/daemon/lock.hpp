@@ -1,0 +1,43 @@
+// One supervisor a group: a lock file in the runtime directory, with the holder's pid in it.
+//
+// The lock is the kernel's (OFD): it ends with the process, however that ends, and the file alone
+// means nothing. A file that is left over is taken up.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include <shmipc/os.hpp>
+
+#include <sys/types.h>
+
+namespace shmipc::supervisor {
+
+/// Creates the directory if it is missing, but none above it. Throws Error: kNoPermission, kSystem;
+/// kOtherOwner if it belongs to somebody else or others may write to it, since they could replace
+/// the lock then.
+void prepare_runtime_directory(const std::string& directory);
+
+/// Held while it lives. Move-only.
+class SupervisorLock {
+  public:
+    /// Nothing if another process holds it; `holder` gets its pid then, 0 if it did not tell yet.
+    /// Throws Error for what the system refuses.
+    static std::optional<SupervisorLock> acquire(const std::string& path, pid_t& holder);
+
+    SupervisorLock(SupervisorLock&& other) noexcept = default;
+    SupervisorLock& operator=(SupervisorLock&&) = delete;
+    SupervisorLock(const SupervisorLock&) = delete;
+    SupervisorLock& operator=(const SupervisorLock&) = delete;
+    /// Removes the file, then the lock: whoever opened the file meanwhile finds that its name is
+    /// gone, and opens anew.
+    ~SupervisorLock();
+
+  private:
+    SupervisorLock(os::Fd file, std::string path) noexcept;
+
+    os::Fd file_;
+    std::string path_;
+};
+
+}  // namespace shmipc::supervisor

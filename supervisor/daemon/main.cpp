@@ -1,0 +1,136 @@
+// shmipc-supervisor: wires its parts together, and turns what goes wrong into an exit code.
+#include <chrono>
+#include <csignal>
+#include <exception>
+#include <iostream>
+#include <new>
+#include <optional>
+#include <string>
+
+#include <shmipc/error.hpp>
+#include <shmipc/log.hpp>
+#include <shmipc/os.hpp>
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "config/config.hpp"
+#include "config/options.hpp"
+#include "daemon.hpp"
+#include "exit_code.hpp"
+#include "keeper/launch.hpp"
+#include "lock.hpp"
+#include "shared/runtime_dir.hpp"
+
+namespace {
+
+using namespace shmipc;
+using namespace shmipc::supervisor;
+
+/// Undoes what was inherited and would harm: closed standard descriptors, blocked or ignored
+/// signals.
+void prepare_process() {
+    // Otherwise the next file that is opened would become standard output.
+    while (true) {
+        const int fd = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+        if (fd < 0 || fd > STDERR_FILENO) {
+            const os::Fd surplus(fd);
+            break;
+        }
+    }
+    struct sigaction action {};
+    action.sa_handler = SIG_DFL;
+    ::sigaction(SIGCHLD, &action, nullptr);  // ignored, the kernel would reap behind our back
+    action.sa_handler = SIG_IGN;
+    ::sigaction(SIGPIPE, &action, nullptr);
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+/// Two or three descriptors for each worker: more than the usual 1024 in large groups. Returns the
+/// limit as it was, for the workers to have.
+std::optional<rlimit> raise_open_files() {
+    rlimit before{};
+    const bool known = ::getrlimit(RLIMIT_NOFILE, &before) == 0;
+    os::raise_descriptor_limit();
+    return known ? std::optional(before) : std::nullopt;
+}
+
+ExitCode refuse(const Config& config, const std::string& lock, pid_t holder) {
+    log::log(log::Level::kError, log::Event::kSupervisorFailed,
+             "group '" + config.group.name + "' already has a supervisor: pid " +
+                 (holder != 0 ? std::to_string(holder) : "unknown") + ", lock " + lock);
+    return ExitCode::kAlreadyRuns;
+}
+
+ExitCode run(const Options& options) {
+    Config early;
+    early.log_format = options.log_format.value_or(early.log_format);
+    if (options.check_only && early.log_format == log::Format::kAuto) {
+        early.log_format = log::Format::kHuman;  // for whoever asked, in a pipe too
+    }
+    log::init(log_options(early));
+    Config config;
+    try {
+        config = load_config(options);
+    } catch (const ConfigError& error) {
+        log::log(log::Level::kError, log::Event::kConfigInvalid, error.what());
+        return ExitCode::kConfig;
+    }
+    if (options.check_only) {
+        std::cout << options.config_file << ": valid\n";
+        return ExitCode::kOk;
+    }
+    log::init(log_options(config));
+    const std::string directory = runtime_directory(config.runtime_dir);
+    prepare_runtime_directory(directory);
+    const RuntimeFiles files(directory, config.group.name);
+    pid_t holder = 0;
+    const std::optional<SupervisorLock> lock = SupervisorLock::acquire(files.lock, holder);
+    if (!lock) {
+        return refuse(config, files.lock, holder);
+    }
+    LaunchContext context = launch_context(config.log_format);
+    context.open_files = raise_open_files();
+    const ExitCode code = run_group({options, config, context, files});
+    log::log(log::Level::kInfo, log::Event::kSupervisorStopped,
+             "stopped, exit code " + std::to_string(to_number(code)));
+    return code;
+}
+
+ExitCode code_of(const Error& error) {
+    switch (error.errc()) {
+        case Errc::kSystem:
+        case Errc::kNoPermission:
+        case Errc::kOtherOwner:
+            return ExitCode::kSystem;
+        default:
+            return ExitCode::kGroup;
+    }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    ExitCode code = ExitCode::kInternal;
+    try {
+        prepare_process();
+        const CommandLine line = parse_command_line(argc, argv, std::cout, std::cerr);
+        code = line.options ? run(*line.options) : line.exit_code;
+    } catch (const Error& error) {
+        code = code_of(error);
+        log::log(log::Level::kError, log::Event::kSupervisorFailed, error.text());
+    } catch (const std::bad_alloc&) {
+        code = ExitCode::kSystem;
+        log::log(log::Level::kError, log::Event::kSupervisorFailed, "out of memory");
+    } catch (const std::exception& error) {
+        log::log(log::Level::kError, log::Event::kSupervisorFailed,
+                 std::string("a bug, please report it: ") + error.what());
+    }
+    // Whoever reads our output slowly gets the last lines too; who does not read it at all, holds
+    // us up no longer than this.
+    log::flush(std::chrono::seconds{1});
+    return to_number(code);
+}

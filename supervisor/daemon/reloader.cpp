@@ -1,0 +1,206 @@
+#include "reloader.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <shmipc/check.hpp>
+#include <shmipc/error.hpp>
+#include <shmipc/log.hpp>
+
+#include <boost/asio/post.hpp>
+
+#include "shared/text.hpp"
+
+namespace shmipc::supervisor {
+namespace {
+
+std::string joined(const std::vector<std::string>& words) {
+    std::string text;
+    for (const std::string& word : words) {
+        text += (text.empty() ? "" : ", ") + word;
+    }
+    return text;
+}
+
+void log_outcome(const Reloader::Outcome& outcome) {
+    using Kind = Reloader::Outcome::Kind;
+    if (outcome.kind == Kind::kConfigInvalid) {
+        log::log(log::Level::kError, log::Event::kConfigInvalid,
+                 "the configuration stays as it was: " + outcome.reason);
+        return;
+    }
+    std::string text = "configuration reloaded";
+    if (!outcome.changes.applied.empty()) {
+        text += "; changed: " + joined(outcome.changes.applied);
+    }
+    if (!outcome.rolled.empty()) {
+        text += "; new command for " + name_workers(outcome.rolled);
+    }
+    if (outcome.changes.applied.empty() && outcome.rolled.empty()) {
+        text += "; nothing changed";
+    }
+    if (!outcome.changes.needs_restart.empty()) {
+        text += "; takes effect when the supervisor is restarted: " +
+                joined(outcome.changes.needs_restart);
+    }
+    if (outcome.kind == Kind::kRolloutFailed) {
+        text += "; the roll-out stopped at worker " + std::to_string(to_number(outcome.worker)) +
+                ", " + outcome.reason + ": those after it keep their command";
+    }
+    log::log(outcome.kind == Kind::kDone ? log::Level::kInfo : log::Level::kError,
+             log::Event::kConfigReloaded, text);
+}
+
+}  // namespace
+
+Reloader::Reloader(boost::asio::io_context& io, Supervisor& supervisor, Sources sources)
+    : io_(io), supervisor_(supervisor), sources_(std::move(sources)) {}
+
+void Reloader::start(Done done) {
+    SHMIPC_CHECK(!running(), "the caller asks running()");
+    done_ = std::move(done);
+    outcome_ = {};
+    queue_.clear();
+    current_.reset();
+    try {
+        const Config fresh = sources_.load();
+        sources_.prepare(fresh);
+        outcome_.changes = supervisor_.reconfigure(fresh);
+    } catch (const ConfigError& error) {
+        outcome_.kind = Outcome::Kind::kConfigInvalid;
+        outcome_.reason = error.what();
+    } catch (const Error& error) {
+        outcome_.kind = Outcome::Kind::kConfigInvalid;
+        outcome_.reason = error.text();
+    }
+    if (outcome_.kind == Outcome::Kind::kDone) {
+        const std::vector<WorkerIndex> outdated = supervisor_.outdated();
+        queue_.assign(outdated.begin(), outdated.end());
+        retry_failed();
+        advance();
+    } else {
+        finish();
+    }
+}
+
+void Reloader::retry_failed() {
+    // The worker that the last roll-out stopped at has the command that failed: as long as that is
+    // not mended it must not be passed over, or each try would take down one worker more.
+    const auto worker = std::exchange(failed_at_, std::nullopt);
+    if (!worker || supervisor_.state(*worker) == State::kRunning ||
+        supervisor_.state(*worker) == State::kStopped) {
+        return;
+    }
+    if (std::find(queue_.begin(), queue_.end(), *worker) == queue_.end()) {
+        queue_.push_front(*worker);
+    }
+}
+
+void Reloader::request() {
+    if (running()) {
+        again_ = true;
+    } else {
+        start([](const Outcome&) {});
+    }
+}
+
+void Reloader::on_change() {
+    if (running() && !posted_) {
+        posted_ = true;
+        boost::asio::post(io_, [this] {
+            posted_ = false;
+            if (running()) {
+                advance();
+            }
+        });
+    }
+}
+
+void Reloader::advance() {
+    while (running()) {
+        if (current_ && !current_is_done()) {
+            return;
+        }
+        if (queue_.empty()) {
+            finish();
+        } else if (!supervisor_.takes_orders()) {
+            current_ = queue_.front();
+            fail_rollout("since the supervisor stops");
+        } else {
+            begin_next();
+        }
+    }
+}
+
+void Reloader::begin_next() {
+    const WorkerIndex worker = queue_.front();
+    queue_.pop_front();
+    supervisor_.adopt_process(worker);
+    const State state = supervisor_.state(worker);
+    if (state == State::kStopped || state == State::kStopping) {
+        outcome_.rolled.push_back(worker);  // gets it when it is started
+        return;
+    }
+    current_ = worker;
+    launch_before_ = supervisor_.launch_number(worker);
+    supervisor_.order(worker, Event::kRestart);
+}
+
+bool Reloader::current_is_done() {
+    const State state = supervisor_.state(*current_);
+    switch (state) {
+        case State::kStarting:
+        case State::kRestarting:
+            return false;
+        case State::kRunning:
+            if (supervisor_.launch_number(*current_) == launch_before_) {
+                return false;
+            }
+            break;
+        case State::kStopped:
+        case State::kStopping:  // by another order meanwhile
+            break;
+        case State::kBackoff:
+        case State::kAborting:
+        case State::kFailed: {
+            fail_rollout("which " + end_of_current());
+            return false;
+        }
+    }
+    outcome_.rolled.push_back(*current_);
+    current_.reset();
+    return true;
+}
+
+std::string Reloader::end_of_current() const {
+    const auto& deaths = supervisor_.deaths(*current_).last();
+    if (deaths.empty()) {
+        return "did not become ready";
+    }
+    // Why a program cannot be executed stands in what followed.
+    return how_it_ended(deaths.back()) + (kind_of(deaths.back()) == DeathKind::kNotStarted
+                                              ? ": " + deaths.back().consequence
+                                              : "");
+}
+
+void Reloader::fail_rollout(const std::string& reason) {
+    failed_at_ = current_;
+    outcome_.kind = Outcome::Kind::kRolloutFailed;
+    outcome_.worker = *current_;
+    outcome_.reason = reason;
+    finish();
+}
+
+void Reloader::finish() {
+    queue_.clear();
+    current_.reset();
+    ++(outcome_.kind == Outcome::Kind::kDone ? succeeded_ : failed_);
+    log_outcome(outcome_);
+    // May start the next reload from within.
+    std::exchange(done_, nullptr)(std::exchange(outcome_, {}));
+    if (!running() && std::exchange(again_, false) && supervisor_.takes_orders()) {
+        request();
+    }
+}
+
+}  // namespace shmipc::supervisor

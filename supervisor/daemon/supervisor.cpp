@@ -1,0 +1,271 @@
+#include "supervisor.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <cstddef>
+#include <memory>
+#include <random>
+#include <utility>
+
+#include <shmipc/check.hpp>
+#include <shmipc/log.hpp>
+
+#include <boost/asio/post.hpp>
+
+#include <unistd.h>
+
+#include "keeper/reports.hpp"
+#include "shared/text.hpp"
+
+namespace shmipc::supervisor {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::chrono::milliseconds kShortestWatch{100};
+constexpr std::chrono::milliseconds kLongestWatch{1000};
+static_assert(HangWatch::kLongestGap >= 2 * kLongestWatch);
+/// Whoever asks more often gets what was seen last.
+constexpr std::chrono::milliseconds kReportLasts{100};
+
+RestartPolicy::Random seeded_random() {
+    auto engine = std::make_shared<std::minstd_rand>(std::random_device{}());
+    return [engine] { return std::uniform_real_distribution<double>(0.0, 1.0)(*engine); };
+}
+
+}  // namespace
+
+Supervisor::Supervisor(const Surroundings& surroundings, Config config)
+    : io_(surroundings.io),
+      config_(std::move(config)),
+      group_(surroundings.group),
+      stops_(surroundings.stops),
+      signals_(io_, SIGTERM, SIGINT, SIGHUP),
+      tick_(io_),
+      watch_timer_(io_),
+      start_timer_(io_),
+      surroundings_{.io = io_,
+                    .config = config_,
+                    .group = group_,
+                    .context = surroundings.context,
+                    .oom = oom_,
+                    .random = seeded_random(),
+                    .on_change = [this](WorkerIndex worker, Event event, State,
+                                        State after) { on_change(worker, event, after); }},
+      name_lost_(config_.group.workers, false) {
+    signals_.add(SIGCHLD);
+    for (std::uint32_t i = 0; i < config_.group.workers; ++i) {
+        keepers_.emplace_back(surroundings_, WorkerIndex{i});
+    }
+}
+
+void Supervisor::start() {
+    phase_ = Phase::kStarting;
+    wait_for_signal();
+    tick();
+    watch();
+    start_timer_.expires_after(config_.longest_start_limit());
+    start_timer_.async_wait([this](const boost::system::error_code& error) {
+        if (!error) {
+            start_limit_passed();
+        }
+    });
+    for (WorkerKeeper& keeper : keepers_) {
+        if (stops_.contains(keeper.index())) {
+            log_still_stopped(keeper.index());
+        } else {
+            keeper.order(Event::kStart);
+        }
+    }
+    judge_soon();  // also if all are stopped
+}
+
+void Supervisor::stop(std::string_view reason, ExitCode code) {
+    if (phase_ == Phase::kStopped) {
+        return;
+    }
+    const bool again = phase_ == Phase::kStopping;
+    log::log(code == ExitCode::kOk ? log::Level::kInfo : log::Level::kError,
+             log::Event::kSupervisorStopping,
+             again ? std::string(reason) + " again: killing the workers that are left"
+                   : std::string(reason) + ": stopping all workers");
+    if (!again) {
+        phase_ = Phase::kStopping;
+        exit_code_ = code;
+        start_timer_.cancel();
+    }
+    for (WorkerKeeper& keeper : keepers_) {
+        keeper.order(again ? Event::kKill : Event::kStop);
+    }
+    judge_soon();  // also if no state changed: there may have been nobody to stop
+}
+
+bool Supervisor::takes_orders() const noexcept {
+    return phase_ == Phase::kStarting || phase_ == Phase::kRunning;
+}
+
+void Supervisor::order(WorkerIndex index, Event order) {
+    SHMIPC_CHECK(to_number(index) < keepers_.size(), "the caller checks the worker's number");
+    SHMIPC_CHECK(takes_orders(), "the caller asks takes_orders()");
+    WorkerKeeper& keeper = keepers_[to_number(index)];
+    keeper.order(order);
+    stops_.set(index, keeper.state() == State::kStopped || keeper.state() == State::kStopping);
+}
+
+bool Supervisor::signal(WorkerIndex index, int signal) {
+    SHMIPC_CHECK(to_number(index) < keepers_.size(), "the caller checks the worker's number");
+    return keepers_[to_number(index)].signal(signal);
+}
+
+const WorkerKeeper& Supervisor::keeper(WorkerIndex index) const {
+    SHMIPC_CHECK(to_number(index) < keepers_.size(), "the caller checks the worker's number");
+    return keepers_[to_number(index)];
+}
+
+void Supervisor::wait_for_signal() {
+    signals_.async_wait([this](const boost::system::error_code& error, int signal) {
+        if (!error) {
+            on_signal(signal);
+            wait_for_signal();
+        }
+    });
+}
+
+void Supervisor::on_signal(int signal) {
+    if (signal == SIGCHLD) {
+        check_soon();
+    } else if (signal != SIGHUP) {
+        stop(signal == SIGTERM ? "SIGTERM" : "SIGINT");
+    } else if (callbacks_.on_hang_up) {
+        callbacks_.on_hang_up();
+    }
+}
+
+void Supervisor::check_soon() {
+    // One pass for all the signals that are waiting: a pass costs a system call for each worker.
+    if (!check_posted_) {
+        check_posted_ = true;
+        boost::asio::post(io_, [this] {
+            check_posted_ = false;
+            check_all();
+        });
+    }
+}
+
+void Supervisor::check_all() {
+    for (WorkerKeeper& keeper : keepers_) {
+        keeper.check();
+    }
+}
+
+void Supervisor::tick() {
+    tick_.expires_after(1s);
+    tick_.async_wait([this](const boost::system::error_code& error) {
+        if (!error) {
+            check_all();
+            oom_.look();
+            watch_names();
+            log::flush(std::chrono::milliseconds{0});
+            tick();
+        }
+    });
+}
+
+void Supervisor::watch() {
+    // Several looks within the shortest limit; HangWatch::kLongestGap allows for one that is late.
+    const std::chrono::milliseconds limit = config_.shortest_heartbeat_limit();
+    watch_timer_.expires_after(limit == 0ms ? kLongestWatch
+                                            : std::clamp(limit / 5, kShortestWatch, kLongestWatch));
+    watch_timer_.async_wait([this](const boost::system::error_code& error) {
+        if (!error) {
+            for (WorkerKeeper& keeper : keepers_) {
+                keeper.watch();
+            }
+            watch();
+        }
+    });
+}
+
+void Supervisor::watch_names() {
+    for (const WorkerKeeper& keeper : keepers_) {
+        const std::uint32_t number = to_number(keeper.index());
+        const bool lost = group_.verify_name(keeper.index()) == Errc::kNameLost;
+        if (lost && !name_lost_[number]) {
+            log::log(log::Level::kError, log::Event::kObjectNameLost,
+                     "object " + object_name(config_.group.name, keeper.index()) +
+                         " has lost its name: somebody removed it (rm, or systemd's RemoveIPC); "
+                         "restart the group",
+                     {{"SHMIPC_WORKER", number}});
+        }
+        name_lost_[number] = lost;
+    }
+}
+
+void Supervisor::on_change(WorkerIndex worker, Event event, State after) {
+    if (log::enabled(log::Level::kDebug)) {
+        log::log(log::Level::kDebug, log::Event::kMessage,
+                 "worker " + std::to_string(to_number(worker)) + ": " +
+                     std::string(name_of(event)) + ", now " + std::string(name_of(after)),
+                 {{"SHMIPC_WORKER", to_number(worker)}});
+    }
+    start_limit_passed_ = start_limit_passed_ || event == Event::kStartLimit;
+    report_.reset();
+    if (callbacks_.on_change) {
+        callbacks_.on_change(worker);
+    }
+    judge_soon();
+}
+
+ConfigChanges Supervisor::reconfigure(const Config& fresh) {
+    ConfigChanges changes = take_over(config_, fresh);
+    for (WorkerKeeper& keeper : keepers_) {
+        keeper.adopt_settings(false);
+    }
+    log::set_level(config_.log_level);
+    watch();  // the limits may be shorter
+    return changes;
+}
+
+void Supervisor::set_log_level(log::Level level) {
+    config_.log_level = level;
+    log::set_level(level);
+}
+
+std::vector<WorkerIndex> Supervisor::outdated() const {
+    std::vector<WorkerIndex> result;
+    for (const WorkerKeeper& keeper : keepers_) {
+        if (keeper.outdated()) {
+            result.push_back(keeper.index());
+        }
+    }
+    return result;
+}
+
+void Supervisor::adopt_process(WorkerIndex index) {
+    SHMIPC_CHECK(to_number(index) < keepers_.size(), "the caller checks the worker's number");
+    keepers_[to_number(index)].adopt_settings(true);
+}
+
+const GroupReport& Supervisor::report() {
+    const auto now = std::chrono::steady_clock::now();
+    if (report_ && now - report_at_ < kReportLasts) {
+        return *report_;
+    }
+    report_at_ = now;
+    report_ = GroupReport{.name = config_.group.name,
+                          .pid = ::getpid(),
+                          .phase = phase_,
+                          .uptime = now - born_,
+                          .now = now.time_since_epoch(),
+                          .config_file = config_.file,
+                          .reloads = 0,
+                          .failed_reloads = 0,
+                          .workers = {}};
+    const std::vector<ConsumerTotals> totals = group_.consumer_totals();
+    for (const WorkerKeeper& keeper : keepers_) {
+        report_->workers.push_back(keeper.report(totals[to_number(keeper.index())]));
+    }
+    return *report_;
+}
+
+}  // namespace shmipc::supervisor

@@ -1,0 +1,144 @@
+// Looks after one group: starts its workers, keeps them running, and ends them all.
+//
+// One thread, one Asio loop, nothing that blocks. SIGCHLD is a hint, a pidfd is a better one, and
+// once a second every known pid is asked without any: signals coalesce, and a death that nobody
+// noticed would be a worker that never comes back. Only known pids are waited for, never −1.
+//
+// It reads the workers' shared memory for reports alone, and trusts none of it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <shmipc/group.hpp>
+#include <shmipc/ids.hpp>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "config/config.hpp"
+#include "config/config_changes.hpp"
+#include "exit_code.hpp"
+#include "keeper/launch.hpp"
+#include "keeper/oom_watch.hpp"
+#include "keeper/report.hpp"
+#include "keeper/worker_keeper.hpp"
+#include "operator_stops.hpp"
+
+namespace shmipc::supervisor {
+
+class Supervisor {
+  public:
+    struct Surroundings {
+        boost::asio::io_context& io;
+        const Group& group;
+        const LaunchContext& context;
+        OperatorStops& stops;
+    };
+    /// What the group's life looks like from outside. All may be empty.
+    struct Callbacks {
+        /// SIGHUP.
+        std::function<void()> on_hang_up;
+        /// A worker's state has changed. From within a change: must order nothing, post instead.
+        std::function<void(WorkerIndex worker)> on_change;
+    };
+
+    /// What `surroundings` refers to outlives it.
+    Supervisor(const Surroundings& surroundings, Config config);
+    Supervisor(const Supervisor&) = delete;
+    Supervisor& operator=(const Supervisor&) = delete;
+    ~Supervisor() = default;
+
+    void set_callbacks(Callbacks callbacks) { callbacks_ = std::move(callbacks); }
+
+    /// Starts all workers that are not stopped by order. Returns at once; io.run() does the work,
+    /// and returns when the last worker has ended after stop().
+    void start();
+    /// Ends all workers: SIGTERM, SIGKILL after the grace time. Called again: SIGKILL now.
+    void stop(std::string_view reason, ExitCode code = ExitCode::kOk);
+
+    /// Whether orders are taken: not before start(), nor after stop().
+    [[nodiscard]] bool takes_orders() const noexcept;
+    /// An operator's order for one worker: kStart, kStop, kRestart, kKill or kToggle. What it means
+    /// for the worker's being stopped is kept beyond our own end. Only if takes_orders().
+    void order(WorkerIndex index, Event order);
+    /// Sends a signal. False if the worker has no process.
+    bool signal(WorkerIndex index, int signal);
+
+    /// Makes `fresh` the configuration, but for the keys that only a new supervisor can obey, and
+    /// for commands and environments, which each worker gets by adopt_process().
+    ConfigChanges reconfigure(const Config& fresh);
+    void set_log_level(log::Level level);
+    [[nodiscard]] std::vector<WorkerIndex> outdated() const;
+    void adopt_process(WorkerIndex index);
+
+    [[nodiscard]] const Config& config() const noexcept { return config_; }
+    [[nodiscard]] ExitCode exit_code() const noexcept { return exit_code_; }
+    [[nodiscard]] State state(WorkerIndex index) const { return keeper(index).state(); }
+    [[nodiscard]] std::uint64_t launch_number(WorkerIndex index) const {
+        return keeper(index).launch_number();
+    }
+    [[nodiscard]] const DeathRecord& deaths(WorkerIndex index) const {
+        return keeper(index).deaths();
+    }
+    /// Costs a look at each object, so that it is made anew at most ten times a second, and after
+    /// each change of a worker's state.
+    [[nodiscard]] const GroupReport& report();
+
+  private:
+    struct Tally {
+        std::size_t running = 0;
+        std::size_t stopped = 0;
+        std::size_t failed = 0;
+        std::size_t rest = 0;  ///< on the way to something
+    };
+
+    [[nodiscard]] const WorkerKeeper& keeper(WorkerIndex index) const;
+    void wait_for_signal();
+    void on_signal(int signal);
+    void check_soon();
+    void check_all();
+    void tick();
+    void watch();
+    void watch_names();
+    void on_change(WorkerIndex worker, Event event, State after);
+    void judge_soon();
+    void judge();
+    void judge_start(const Tally& tally);
+    void judge_running(const Tally& tally);
+    void start_limit_passed();
+    void report_ready(const Tally& tally);
+    [[nodiscard]] Tally tally() const;
+    [[nodiscard]] std::string workers_in(bool (*belongs)(State)) const;
+
+    boost::asio::io_context& io_;
+    Config config_;
+    const Group& group_;
+    OperatorStops& stops_;
+    Callbacks callbacks_;
+    OomWatch oom_;
+    boost::asio::signal_set signals_;
+    boost::asio::steady_timer tick_;
+    boost::asio::steady_timer watch_timer_;
+    boost::asio::steady_timer start_timer_;
+    WorkerKeeper::Surroundings surroundings_;
+    std::deque<WorkerKeeper> keepers_;  ///< by index; a deque, since they do not move
+    std::vector<bool> name_lost_;       ///< by index: has been told
+    std::optional<GroupReport> report_;
+    std::chrono::steady_clock::time_point report_at_{};
+    std::chrono::steady_clock::time_point born_ = std::chrono::steady_clock::now();
+    Phase phase_ = Phase::kIdle;
+    ExitCode exit_code_ = ExitCode::kOk;
+    bool check_posted_ = false;
+    bool judge_posted_ = false;
+    bool start_limit_passed_ = false;
+};
+
+}  // namespace shmipc::supervisor

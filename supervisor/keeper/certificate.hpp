@@ -1,0 +1,70 @@
+// The death certificate of a process: how it ended, and what it left behind. One log line each.
+//
+// Made when the process is reaped, by its keeper; systemd loses the unit of a process that just
+// exited (systemd #2913), so this line is the only one that says all.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <shmipc/group.hpp>
+#include <shmipc/ids.hpp>
+#include <shmipc/log.hpp>
+
+#include <sys/types.h>
+
+namespace shmipc::supervisor {
+
+struct Certificate {
+    WorkerIndex worker{0};
+    pid_t pid = -1;  ///< −1: there was no process, the system refused the fork
+    /// As waitpid(2) gives it; nothing if somebody else reaped the process.
+    std::optional<int> status;
+    bool executed = true;  ///< false: it never became the worker's program
+    std::chrono::nanoseconds uptime{0};
+    std::uint32_t incarnation = 0;  ///< 0: it never attached to the group
+    std::uint64_t sequence = 0;     ///< last message that this worker published, in any incarnation
+    std::vector<HeldMessage> held;  ///< messages that it had in use; empty if it never attached
+    std::uint64_t restarts = 0;  ///< of this worker since the supervisor started, before this death
+    std::chrono::system_clock::time_point time{};   ///< when the death was known, for people
+    std::chrono::steady_clock::time_point order{};  ///< the same, for the order of deaths
+    bool out_of_memory = false;                     ///< killed by the kernel, as far as it tells
+    /// Why this supervisor, or an operator through it, ended the process: "stopped by order",
+    /// "it hung". Empty: nobody here did.
+    std::string cause;
+    std::string consequence;  ///< what followed: "restarting at once"
+};
+
+/// The kinds of deaths that are told apart in counts and for machines.
+enum class DeathKind : std::uint8_t {
+    kExited,
+    kKilled,  ///< by a signal, the two below not meant
+    kDumped,  ///< by a signal, core dumped
+    kOutOfMemory,
+    kNotStarted,  ///< there was no process, or it never became the worker's program
+    kUnknown,     ///< somebody else took the exit status
+};
+DeathKind kind_of(const Certificate& certificate) noexcept;
+/// "exited", "out_of_memory", …
+std::string_view name_of(DeathKind kind) noexcept;
+/// Exit status, or the signal's number; nothing where there is none.
+std::optional<int> status_of(const Certificate& certificate) noexcept;
+/// "KILL", "RT38".
+std::string name_of_signal(int signal);
+
+/// "was killed by signal 9 (KILL)", "exited with status 3", with ", core dumped" where it was.
+std::string how_it_ended(const Certificate& certificate);
+
+/// "worker 1 (pid 4711) was killed by signal 9 (KILL) after 2.1 s (it hung); <consequence>", and
+/// the messages that it held.
+std::string obituary(const Certificate& certificate);
+
+/// Logs the obituary as kWorkerExited with all fields.
+void log_certificate(const Certificate& certificate, log::Level level,
+                     std::chrono::nanoseconds backoff);
+
+}  // namespace shmipc::supervisor

@@ -1,0 +1,139 @@
+#include "launch.hpp"
+
+#include <array>
+#include <cstddef>
+#include <map>
+#include <utility>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace shmipc::supervisor {
+namespace {
+
+/// Meant for the supervisor alone: a worker that told the service manager about itself, or took the
+/// supervisor's sockets for its own, would only harm.
+bool is_scrubbed(std::string_view name) noexcept {
+    return name == "NOTIFY_SOCKET" || name.starts_with("WATCHDOG_") || name.starts_with("LISTEN_");
+}
+
+std::string replace_all(std::string text, std::string_view pattern, const std::string& value) {
+    for (std::size_t at = text.find(pattern); at != std::string::npos;
+         at = text.find(pattern, at + value.size())) {
+        text.replace(at, pattern.size(), value);
+    }
+    return text;
+}
+
+bool is_executable_file(const std::string& path) noexcept {
+    struct stat status {};
+    return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
+           ::access(path.c_str(), X_OK) == 0;
+}
+
+std::string value_of(const std::vector<std::string>& environment, std::string_view name) {
+    for (const std::string& entry : environment) {
+        if (entry.size() > name.size() && entry.starts_with(name) && entry[name.size()] == '=') {
+            return entry.substr(name.size() + 1);
+        }
+    }
+    return {};
+}
+
+std::string own_directory() {
+    std::array<char, 4096> path{};
+    const ssize_t length = ::readlink("/proc/self/exe", path.data(), path.size());
+    const std::string_view text(path.data(), length > 0 ? static_cast<std::size_t>(length) : 0);
+    return std::string(
+        text.substr(0, text.rfind('/') == std::string_view::npos ? 0 : text.rfind('/')));
+}
+
+std::vector<std::string> child_environment(const Config& config, WorkerIndex index,
+                                           const WorkerSettings& settings,
+                                           const LaunchContext& context) {
+    std::map<std::string, std::string> variables;
+    for (const std::string& entry : context.environment) {
+        const std::size_t end = entry.find('=');
+        const std::string name = entry.substr(0, end);
+        if (end != std::string::npos && !is_scrubbed(name)) {
+            variables[name] = entry.substr(end + 1);
+        }
+    }
+    variables["SHMIPC_LOG_LEVEL"] = log::name_of(config.log_level);
+    variables["SHMIPC_LOG_FORMAT"] = log::name_of(context.log_format);
+    // The file may set a level of its own for one worker; what follows is not for it to change.
+    for (const auto& [name, value] : settings.environment) {
+        variables[name] = value;
+    }
+    const layout::Geometry geometry = config.group.geometry();
+    variables["SHMIPC_GROUP"] = config.group.name;
+    variables["SHMIPC_WORKERS"] = std::to_string(geometry.workers);
+    variables["SHMIPC_INDEX"] = std::to_string(to_number(index));
+    variables["SHMIPC_CAPACITY"] = std::to_string(geometry.capacity);
+    variables["SHMIPC_SLOTS"] = std::to_string(geometry.slots);
+    variables["SHMIPC_READY_FD"] = std::to_string(kReadyDescriptor);
+    std::vector<std::string> entries;
+    entries.reserve(variables.size());
+    for (const auto& [name, value] : variables) {
+        entries.push_back(name + "=" + value);
+    }
+    return entries;
+}
+
+std::string with_values(std::string text, const Config& config, WorkerIndex index) {
+    text = replace_all(std::move(text), "{group}", config.group.name);
+    text = replace_all(std::move(text), "{workers}", std::to_string(config.group.workers));
+    return replace_all(std::move(text), "{index}", std::to_string(to_number(index)));
+}
+
+}  // namespace
+
+LaunchContext launch_context(log::Format configured) {
+    LaunchContext context;
+    for (char** entry = ::environ; entry != nullptr && *entry != nullptr; ++entry) {
+        context.environment.emplace_back(*entry);
+    }
+    context.own_directory = own_directory();
+    context.log_format = configured;
+    if (configured == log::Format::kAuto) {
+        context.log_format =
+            ::isatty(STDOUT_FILENO) == 1 ? log::Format::kHuman : log::Format::kJson;
+    }
+    return context;
+}
+
+Program find_program(const std::string& program, const LaunchContext& context) {
+    if (program.find('/') != std::string::npos) {
+        return {program, true};  // exec says what is wrong with it
+    }
+    std::string directories = context.own_directory + ":" + value_of(context.environment, "PATH");
+    while (!directories.empty()) {
+        const std::size_t end = directories.find(':');
+        const std::string directory = directories.substr(0, end);
+        directories.erase(0, end == std::string::npos ? end : end + 1);
+        // An empty entry of PATH would stand for the current directory, which is nobody's
+        // intention.
+        if (!directory.empty() && is_executable_file(directory + "/" + program)) {
+            return {directory + "/" + program, true};
+        }
+    }
+    return {program, false};
+}
+
+std::string program_name(const Config& config, WorkerIndex index, const WorkerSettings& settings) {
+    return with_values(settings.command.front(), config, index);
+}
+
+ChildSpec plan_launch(const Config& config, WorkerIndex index, const WorkerSettings& settings,
+                      const std::string& program, const LaunchContext& context) {
+    ChildSpec spec;
+    spec.program = program;
+    for (const std::string& argument : settings.command) {
+        spec.arguments.push_back(with_values(argument, config, index));
+    }
+    spec.environment = child_environment(config, index, settings, context);
+    spec.open_files = context.open_files;
+    return spec;
+}
+
+}  // namespace shmipc::supervisor

@@ -1,0 +1,106 @@
+#include "process_sight.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include <shmipc/os.hpp>
+#include <shmipc/units.hpp>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "shared/text.hpp"
+
+namespace shmipc::supervisor {
+namespace {
+
+std::optional<std::string> read_proc(pid_t pid, const char* name) {
+    const std::string path = "/proc/" + std::to_string(pid) + "/" + name;
+    const os::Fd file(os::retry([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); }));
+    std::array<char, 8192> text{};
+    const ssize_t length = os::retry([&] { return ::read(file.get(), text.data(), text.size()); });
+    return length > 0 ? std::optional(std::string(text.data(), static_cast<std::size_t>(length)))
+                      : std::nullopt;
+}
+
+/// Field `number` of stat, counted as proc(5) does; only those after the name, which may contain
+/// anything and ends at the last parenthesis.
+std::string_view stat_field(std::string_view stat, int number) {
+    const std::size_t name_end = stat.rfind(") ");
+    if (name_end == std::string_view::npos) {
+        return {};
+    }
+    std::string_view rest = stat.substr(name_end + 2);
+    for (int i = 3; i < number && !rest.empty(); ++i) {
+        const std::size_t blank = rest.find(' ');
+        rest = blank == std::string_view::npos ? std::string_view{} : rest.substr(blank + 1);
+    }
+    return rest.substr(0, rest.find_first_of(" \n"));
+}
+
+/// Value of "Name:\tvalue"; 0 if it is missing.
+std::uint64_t status_number(std::string_view status, std::string_view name) {
+    const std::size_t at = status.find(name);
+    if (at == std::string_view::npos) {
+        return 0;
+    }
+    std::string_view rest = status.substr(at + name.size());
+    rest = rest.substr(0, rest.find('\n'));
+    const std::size_t digit = rest.find_first_of("0123456789");
+    return digit == std::string_view::npos
+               ? 0
+               : parse_number(rest.substr(digit), UINT64_MAX).value_or(0);
+}
+
+}  // namespace
+
+std::optional<ProcessSight> parse_sight(std::string_view stat, std::string_view status,
+                                        long ticks) {
+    constexpr int kState = 3;
+    constexpr int kUserTime = 14;
+    constexpr int kSystemTime = 15;
+    constexpr std::uint64_t kMostTicks = UINT64_MAX / 2;
+    const std::string_view state = stat_field(stat, kState);
+    const auto user = parse_number(stat_field(stat, kUserTime), kMostTicks);
+    const auto system = parse_number(stat_field(stat, kSystemTime), kMostTicks);
+    if (state.size() != 1 || !user || !system || ticks <= 0) {
+        return std::nullopt;
+    }
+    ProcessSight sight;
+    sight.state = state.front();
+    sight.cpu = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(
+        static_cast<double>(*user + *system) / static_cast<double>(ticks)));
+    sight.tracer = static_cast<pid_t>(status_number(status, "\nTracerPid:"));
+    sight.core_dumping = status_number(status, "\nCoreDumping:") != 0;
+    return sight;
+}
+
+std::optional<ProcessSight> look_at(pid_t pid) {
+    const auto stat = read_proc(pid, "stat");
+    const auto status = read_proc(pid, "status");
+    return stat && status ? parse_sight(*stat, *status, ::sysconf(_SC_CLK_TCK)) : std::nullopt;
+}
+
+std::string describe_silence(const ProcessSight& sight, std::chrono::nanoseconds cpu,
+                             std::chrono::nanoseconds silence) {
+    if (sight.tracer != 0) {
+        return "is traced by pid " + std::to_string(sight.tracer);
+    }
+    switch (sight.state) {
+        case 'T':
+            return "is stopped by a signal (SIGSTOP or the like)";
+        case 'D':
+            return "is in an uninterruptible system call";
+        default:
+            break;
+    }
+    // Half of one CPU: one that waits for something else in a loop uses less.
+    if (cpu * 2 >= silence) {
+        return "spins: it has used " + describe_duration(cpu) + " of CPU time meanwhile";
+    }
+    return sight.state == 'R' ? "is slow: it wants to run, and got little CPU time"
+                              : "sleeps, and not in one of the library's waits";
+}
+
+}  // namespace shmipc::supervisor

@@ -1,0 +1,116 @@
+#include "reports.hpp"
+
+#include <shmipc/log.hpp>
+#include <shmipc/units.hpp>
+
+#include "certificate.hpp"
+#include "shared/text.hpp"
+
+namespace shmipc::supervisor {
+namespace {
+
+std::string title(WorkerIndex worker) {
+    return "worker " + std::to_string(to_number(worker));
+}
+
+std::string title(WorkerIndex worker, pid_t pid) {
+    return title(worker) + " (pid " + std::to_string(pid) + ")";
+}
+
+}  // namespace
+
+void log_started(WorkerIndex worker, pid_t pid, std::uint64_t restarts) {
+    log::log(log::Level::kInfo, log::Event::kWorkerStarted, title(worker, pid) + " started",
+             {{"SHMIPC_WORKER", to_number(worker)},
+              {"SHMIPC_WORKER_PID", pid},
+              {"SHMIPC_RESTARTS", restarts}});
+}
+
+void log_still_stopped(WorkerIndex worker) {
+    log::log(log::Level::kInfo, log::Event::kMessage,
+             title(worker) + " stays down: it was stopped by order, and has not been started since",
+             {{"SHMIPC_WORKER", to_number(worker)}});
+}
+
+void log_fork_failure(WorkerIndex worker, const Error& error) {
+    log::log(log::Level::kError, log::Event::kWorkerExecFailed,
+             title(worker) + " cannot be forked: " + error.text(),
+             {{"SHMIPC_WORKER", to_number(worker)}, {"ERRNO", error.system_errno()}});
+}
+
+void log_exec_failure(WorkerIndex worker, pid_t pid, const std::string& failure) {
+    log::log(log::Level::kError, log::Event::kWorkerExecFailed,
+             title(worker) + " cannot be executed: " + failure +
+                 "; it stays down: mend the command and start it again",
+             {{"SHMIPC_WORKER", to_number(worker)}, {"SHMIPC_WORKER_PID", pid}});
+}
+
+void log_exec_refused(WorkerIndex worker, pid_t pid, const std::string& failure) {
+    log::log(log::Level::kError, log::Event::kWorkerExecFailed,
+             title(worker) + " cannot be executed now: " + failure,
+             {{"SHMIPC_WORKER", to_number(worker)}, {"SHMIPC_WORKER_PID", pid}});
+}
+
+void log_busy(WorkerIndex worker, std::chrono::nanoseconds delay) {
+    log::log(log::Level::kWarning, log::Event::kWorkerRestarting,
+             title(worker) +
+                 " is running elsewhere: its identity is held by another process; trying "
+                 "again in " +
+                 describe_duration(delay),
+             {{"SHMIPC_WORKER", to_number(worker)},
+              {"SHMIPC_BACKOFF_USEC",
+               std::chrono::duration_cast<std::chrono::microseconds>(delay).count()}});
+}
+
+void log_killed(WorkerIndex worker, pid_t pid, std::string_view what,
+                std::chrono::milliseconds limit) {
+    log::log(
+        log::Level::kWarning, log::Event::kWorkerKilled,
+        title(worker, pid) + " " + std::string(what) + " within " + to_text(limit) + ": killed",
+        {{"SHMIPC_WORKER", to_number(worker)}, {"SHMIPC_WORKER_PID", pid}});
+}
+
+void log_signalled(WorkerIndex worker, pid_t pid, int signal) {
+    log::log(log::Level::kInfo, log::Event::kWorkerSignalled,
+             title(worker, pid) + " is sent signal " + std::to_string(signal) + " (" +
+                 name_of_signal(signal) + ")",
+             {{"SHMIPC_WORKER", to_number(worker)}, {"SHMIPC_WORKER_PID", pid}});
+}
+
+void log_slow(WorkerIndex worker, pid_t pid, std::chrono::nanoseconds silence,
+              const std::string& doing, std::chrono::milliseconds limit) {
+    log::log(log::Level::kWarning, log::Event::kWorkerSlow,
+             title(worker, pid) + " has given no sign of life for " + describe_duration(silence) +
+                 ": it " + doing + "; after " + to_text(limit) + " it counts as hung",
+             {{"SHMIPC_WORKER", to_number(worker)}, {"SHMIPC_WORKER_PID", pid}});
+}
+
+void log_recovered(WorkerIndex worker, pid_t pid) {
+    log::log(log::Level::kInfo, log::Event::kWorkerRecovered,
+             title(worker, pid) + " gives signs of life again",
+             {{"SHMIPC_WORKER", to_number(worker)}, {"SHMIPC_WORKER_PID", pid}});
+}
+
+void log_hung(WorkerIndex worker, pid_t pid, std::chrono::nanoseconds silence,
+              const std::string& doing, std::chrono::milliseconds grace) {
+    log::log(log::Level::kError, log::Event::kWorkerHung,
+             title(worker, pid) + " hangs: no sign of life for " + describe_duration(silence) +
+                 ", it " + doing + "; aborting it, and killing it after " + to_text(grace),
+             {{"SHMIPC_WORKER", to_number(worker)}, {"SHMIPC_WORKER_PID", pid}});
+}
+
+void log_core(WorkerIndex worker, pid_t pid, std::chrono::milliseconds limit) {
+    log::log(log::Level::kWarning, log::Event::kMessage,
+             title(worker, pid) + " is writing its core: killing it waits for that, up to " +
+                 to_text(limit),
+             {{"SHMIPC_WORKER", to_number(worker)}, {"SHMIPC_WORKER_PID", pid}});
+}
+
+void log_given_up(WorkerIndex worker, const RestartLimits& limits, std::uint64_t restarts) {
+    log::log(log::Level::kError, log::Event::kWorkerFailed,
+             title(worker) + " failed: " + std::to_string(limits.max_restarts) +
+                 " restarts within " + to_text(limits.window) + " were not enough; it stays down",
+             {{"SHMIPC_WORKER", to_number(worker)}, {"SHMIPC_RESTARTS", restarts}});
+}
+
+}  // namespace shmipc::supervisor

@@ -1,0 +1,160 @@
+// The part of WorkerKeeper that deals with a death: reaps, certifies, asks the policy what follows.
+#include <cerrno>
+#include <csignal>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include <shmipc/log.hpp>
+#include <shmipc/os.hpp>
+#include <shmipc/units.hpp>
+
+#include <sys/wait.h>
+
+#include "reports.hpp"
+#include "worker_keeper.hpp"
+
+namespace shmipc::supervisor {
+namespace {
+
+/// Exit code of a worker that found its identity taken (the stock worker's EX_TEMPFAIL).
+constexpr int kIdentityBusyStatus = 75;
+
+std::string reason_of(int error) {
+    return std::system_category().message(error);
+}
+
+/// Whether exec failed for want of something that may be there again soon: descriptors, memory, or
+/// a program that is just being replaced. The others are mistakes in the command.
+bool is_passing(int error) noexcept {
+    return error == EAGAIN || error == EMFILE || error == ENFILE || error == ENOMEM ||
+           error == ETXTBSY;
+}
+
+}  // namespace
+
+void WorkerKeeper::check() {
+    if (pid_ < 0) {
+        return;
+    }
+    siginfo_t info{};
+    const auto known = static_cast<id_t>(pid_);
+    const int asked =
+        os::retry([&] { return ::waitid(P_PID, known, &info, WEXITED | WNOHANG | WNOWAIT); });
+    if (asked == 0 && info.si_pid == 0) {
+        return;
+    }
+    std::optional<int> status;
+    if (asked == 0) {
+        // The pid is ours until it is reaped in the next line, and so is the process group of that
+        // number: what the worker left running in it would be an orphan, and might hold its
+        // identity.
+        ::kill(-pid_, SIGKILL);
+        int word = 0;
+        if (os::retry([&] { return ::waitpid(pid_, &word, WNOHANG); }) == pid_) {
+            status = word;
+        }
+    }
+    bury(status);
+}
+
+void WorkerKeeper::bury(std::optional<int> status) {
+    const std::optional<int> error = exec_ ? exec_error(exec_) : std::nullopt;
+    executed_ = !error;
+    last_death_ = certify(status);
+    // Forgotten before anything else happens: nobody may signal a stranger who gets this pid.
+    pid_ = -1;
+    pidfd_.reset();
+    ready_.reset();
+    exec_.reset();
+    const bool busy = status && WIFEXITED(*status) && WEXITSTATUS(*status) == kIdentityBusyStatus;
+    if (error) {
+        exec_failure_ += ": " + reason_of(*error);
+    }
+    if (error && !is_passing(*error)) {
+        observe(Event::kExecFailed);
+        return;
+    }
+    if (error) {
+        log_exec_refused(index_, last_death_.pid, exec_failure_);
+    }
+    observe(busy ? Event::kBusy : Event::kDied);
+}
+
+Certificate WorkerKeeper::certify(std::optional<int> status) const {
+    Certificate certificate;
+    certificate.worker = index_;
+    certificate.pid = pid_;
+    certificate.status = status;
+    certificate.executed = executed_;
+    certificate.time = std::chrono::system_clock::now();
+    certificate.order = Clock::now();
+    certificate.cause = cause_;
+    if (status && WIFSIGNALED(*status)) {
+        const int signal = WTERMSIG(*status);
+        if (cause_.empty() && signal == ordered_signal_) {
+            certificate.cause = "sent by order";
+        }
+        certificate.out_of_memory = signal == SIGKILL && !killed_by_us_ &&
+                                    ordered_signal_ != SIGKILL && surroundings_.oom.claim();
+    }
+    certificate.uptime = Clock::now() - launched_at_;
+    certificate.restarts = restarts_;
+    const auto vitals = surroundings_.group.vital_signs(index_);
+    if (vitals) {
+        certificate.sequence = vitals->written;
+        // Otherwise it died before it attached, and what lies there was its predecessor's.
+        if (vitals->incarnation != incarnation_before_) {
+            certificate.incarnation = vitals->incarnation;
+            certificate.held = surroundings_.group.held_by(index_);
+        }
+    }
+    return certificate;
+}
+
+void WorkerKeeper::record_death(log::Level level, std::string consequence,
+                                Clock::duration backoff) {
+    last_death_.consequence = std::move(consequence);
+    log_certificate(last_death_, level, backoff);
+    deaths_.add(last_death_);
+}
+
+void WorkerKeeper::report_exec_failure() {
+    log_exec_failure(index_, last_death_.pid, exec_failure_);
+    last_death_.consequence = "it stays down: " + exec_failure_;
+    deaths_.add(last_death_);
+}
+
+void WorkerKeeper::consult_policy() {
+    const Clock::time_point now = Clock::now();
+    const auto verdict = policy_.died(now, ready_at_ ? now - *ready_at_ : Clock::duration{0});
+    if (verdict.give_up) {
+        record_death(log::Level::kError, "it is given up", Clock::duration{0});
+        log_given_up(index_, surroundings_.config.restart, restarts_);
+        observe(Event::kGiveUp);
+        return;
+    }
+    const bool at_once = verdict.delay == Clock::duration{0};
+    record_death(log::Level::kWarning,
+                 at_once ? "restarting at once"
+                         : "restarting in " + describe_duration(verdict.delay) + " (" +
+                               std::to_string(policy_.deaths_in_a_row()) + " deaths in a row)",
+                 verdict.delay);
+    restart_after(verdict.delay);
+}
+
+void WorkerKeeper::retry_busy() {
+    const auto verdict = policy_.busy();
+    log_busy(index_, verdict.delay);
+    restart_after(verdict.delay);
+}
+
+void WorkerKeeper::restart_after(Clock::duration delay) {
+    if (delay == Clock::duration{0}) {
+        observe(Event::kBackoffElapsed);
+    } else {
+        arm(delay, Event::kBackoffElapsed);
+    }
+}
+
+}  // namespace shmipc::supervisor

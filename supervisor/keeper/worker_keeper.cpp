@@ -1,0 +1,273 @@
+#include "worker_keeper.hpp"
+
+#include <cerrno>
+#include <csignal>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include <shmipc/error.hpp>
+#include <shmipc/units.hpp>
+
+#include <boost/asio/buffer.hpp>
+
+#include <sys/wait.h>
+
+#include "reports.hpp"
+#include "shared/text.hpp"
+
+namespace shmipc::supervisor {
+namespace {
+
+/// How often to look whether the kernel still writes a worker's core.
+constexpr std::chrono::milliseconds kCoreLook{100};
+/// A program that writes this much before the newline of readiness is not about to tell it.
+constexpr std::size_t kMostBeforeReady = 4096;
+
+}  // namespace
+
+WorkerKeeper::WorkerKeeper(const Surroundings& surroundings, WorkerIndex index)
+    : surroundings_(surroundings),
+      settings_(surroundings.config.settings_of(index)),
+      index_(index),
+      policy_(surroundings.config.restart, surroundings.random),
+      timer_(surroundings.io) {}
+
+void WorkerKeeper::order(Event event) {
+    const State before = machine_.state();
+    carry_out(event, before, machine_.order(event));
+}
+
+bool WorkerKeeper::signal(int signal) {
+    if (pid_ < 0) {
+        return false;
+    }
+    ordered_signal_ = signal;
+    log_signalled(index_, pid_, signal);
+    send(signal);
+    return true;
+}
+
+void WorkerKeeper::adopt_settings(bool process) {
+    const WorkerSettings& fresh = surroundings_.config.settings_of(index_);
+    policy_.set_limits(surroundings_.config.restart);
+    if (process) {
+        settings_ = fresh;
+        return;
+    }
+    settings_.start_limit = fresh.start_limit;
+    settings_.stop_grace = fresh.stop_grace;
+    settings_.heartbeat_limit = fresh.heartbeat_limit;
+    settings_.core_limit = fresh.core_limit;
+}
+
+bool WorkerKeeper::outdated() const {
+    return !settings_.same_process(surroundings_.config.settings_of(index_));
+}
+
+void WorkerKeeper::observe(Event event) {
+    const State before = machine_.state();
+    carry_out(event, before, machine_.observe(event, machine_.launch()));
+}
+
+void WorkerKeeper::carry_out(Event event, State before, const Step& step) {
+    if (step.next != before) {
+        surroundings_.on_change(index_, event, before, step.next);
+    }
+    for (const Action action : step.actions) {
+        perform(action, event);
+    }
+}
+
+void WorkerKeeper::perform(Action action, Event cause) {
+    switch (action) {
+        case Action::kNone:
+            break;
+        case Action::kLaunch:
+            launch();
+            break;
+        case Action::kTerminate:
+            terminate(cause);
+            break;
+        case Action::kKill:
+            kill(cause);
+            break;
+        case Action::kAbort:
+            abort_hung();
+            break;
+        case Action::kCancelTimer:
+            ++armed_;
+            timer_.cancel();
+            break;
+        case Action::kForgetDeaths:
+            policy_.forget();
+            break;
+        case Action::kConsultPolicy:
+            consult_policy();
+            break;
+        case Action::kRetryBusy:
+            retry_busy();
+            break;
+        case Action::kReportDeath:
+            record_death(
+                log::Level::kInfo,
+                machine_.state() == State::kStopped ? "it stays down" : "starting it again",
+                Clock::duration{0});
+            break;
+        case Action::kReportExecFailure:
+            report_exec_failure();
+            break;
+    }
+}
+
+void WorkerKeeper::launch() {
+    restarts_ += machine_.launch() > 1 ? 1U : 0U;
+    launched_at_ = Clock::now();
+    ready_at_.reset();
+    last_death_ = {};
+    cause_.clear();
+    ordered_signal_ = 0;
+    killed_by_us_ = false;
+    executed_ = true;
+    core_since_.reset();
+    before_ready_ = 0;
+    // First of all: whatever goes wrong below, what lies there is its predecessor's.
+    const auto vitals = surroundings_.group.vital_signs(index_);
+    incarnation_before_ = vitals ? vitals->incarnation : 0;
+    const std::string name = program_name(surroundings_.config, index_, settings_);
+    const Program program = find_program(name, surroundings_.context);
+    if (!program.found) {
+        fail_to_launch(name, "no such executable beside the supervisor (" +
+                                 surroundings_.context.own_directory + ") or in PATH");
+        return;
+    }
+    try {
+        adopt(spawn(plan_launch(surroundings_.config, index_, settings_, program.path,
+                                surroundings_.context)));
+    } catch (const Error& error) {
+        // The system is short of something: no different from a worker that dies at once, and
+        // tried again as rarely.
+        log_fork_failure(index_, error);
+        last_death_ = certify(std::nullopt);
+        observe(Event::kDied);
+        return;
+    }
+    exec_failure_ = program.path;
+    log_started(index_, pid_, restarts_);
+}
+
+void WorkerKeeper::adopt(Child child) {
+    pid_ = child.pid;
+    exec_ = std::move(child.exec);
+    ready_.emplace(surroundings_.io, child.ready.release());
+    watch_readiness();
+    if (child.pidfd) {
+        pidfd_.emplace(surroundings_.io, child.pidfd.release());
+        pidfd_->async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                           [this](const boost::system::error_code& error) {
+                               if (!error) {
+                                   check();
+                               }
+                           });
+    }
+    arm(settings_.start_limit, Event::kStartLimit);
+}
+
+void WorkerKeeper::watch_readiness() {
+    ready_->async_read_some(
+        boost::asio::buffer(ready_bytes_),
+        [this, launch = machine_.launch()](const boost::system::error_code& error,
+                                           std::size_t length) {
+            // A read that was done at once waits in the loop: the worker may have been buried
+            // since.
+            if (launch != machine_.launch() || !ready_ ||
+                error == boost::asio::error::operation_aborted) {
+                return;
+            }
+            if (error) {
+                ready_.reset();  // closed without a word: the start limit judges
+                return;
+            }
+            read_readiness(launch, length);
+        });
+}
+
+void WorkerKeeper::read_readiness(std::uint64_t launch, std::size_t length) {
+    const std::string_view text(ready_bytes_.data(), length);
+    if (text.find('\n') == std::string_view::npos) {
+        before_ready_ += length;
+        if (before_ready_ < kMostBeforeReady) {
+            watch_readiness();
+        } else {
+            ready_.reset();  // else reading its rubbish could keep us busy: the start limit judges
+        }
+        return;
+    }
+    // Told, and so executed: neither pipe has anything to say any more.
+    ready_.reset();
+    exec_.reset();
+    ready_at_ = Clock::now();
+    hang_.begin(*ready_at_);
+    const State before = machine_.state();
+    carry_out(Event::kReady, before, machine_.observe(Event::kReady, launch));
+}
+
+void WorkerKeeper::send(int signal) const {
+    if (pid_ < 0) {
+        return;
+    }
+    // To the process group: a worker that is a script has the real one below it. The pid itself is
+    // safe too, since only check() reaps it.
+    if (::kill(-pid_, signal) != 0) {
+        ::kill(pid_, signal);  // it has moved to another group
+    }
+}
+
+void WorkerKeeper::terminate(Event cause) {
+    cause_ = cause == Event::kRestart ? "restarted by order" : "stopped by order";
+    send(SIGTERM);
+    send(SIGCONT);  // one that is stopped could not obey
+    arm(settings_.stop_grace, Event::kGraceElapsed);
+}
+
+void WorkerKeeper::kill(Event cause) {
+    if (cause == Event::kStartLimit) {
+        log_killed(index_, pid_, "was not ready", settings_.start_limit);
+        cause_ = "it was not ready within " + to_text(settings_.start_limit);
+    } else if (cause == Event::kGraceElapsed) {
+        log_killed(index_, pid_, "did not end", settings_.stop_grace);
+        cause_ += ", and did not end within " + to_text(settings_.stop_grace);
+    } else {
+        cause_ = "stopped by order";
+    }
+    killed_by_us_ = true;
+    send(SIGKILL);
+}
+
+void WorkerKeeper::arm(Clock::duration delay, Event event) {
+    timer_.expires_after(delay);
+    // One that has run out and waits in the loop cannot be cancelled any more; it must not arm the
+    // timer anew in place of the one that is wanted now.
+    timer_.async_wait([this, event, armed = ++armed_](const boost::system::error_code& error) {
+        if (!error && armed == armed_) {
+            on_timer(event);
+        }
+    });
+}
+
+void WorkerKeeper::on_timer(Event event) {
+    const bool would_kill = event == Event::kGraceElapsed || event == Event::kStartLimit;
+    if (would_kill && waits_for_core()) {
+        arm(kCoreLook, event);
+    } else {
+        observe(event);
+    }
+}
+
+void WorkerKeeper::fail_to_launch(const std::string& program, const std::string& reason) {
+    exec_failure_ = program + ": " + reason;
+    last_death_ = certify(std::nullopt);
+    observe(Event::kExecFailed);
+}
+
+}  // namespace shmipc::supervisor

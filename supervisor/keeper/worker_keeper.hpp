@@ -1,0 +1,153 @@
+// Keeps one worker: carries out what its state machine decides, and tells the machine what the
+// kernel and the clock do. The thin adapter between worker_state.hpp, policy.hpp, child.hpp and
+// Asio.
+//
+// Owned by the supervisor, which outlives every handler. One thread; nothing here blocks.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include <shmipc/group.hpp>
+#include <shmipc/ids.hpp>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "certificate.hpp"
+#include "child.hpp"
+#include "config/config.hpp"
+#include "death_record.hpp"
+#include "hang_watch.hpp"
+#include "launch.hpp"
+#include "oom_watch.hpp"
+#include "policy.hpp"
+#include "process_sight.hpp"
+#include "report.hpp"
+#include "worker_state.hpp"
+
+namespace shmipc::supervisor {
+
+class WorkerKeeper {
+  public:
+    using Clock = std::chrono::steady_clock;
+
+    /// What the keepers of one supervisor share; outlives them.
+    struct Surroundings {
+        boost::asio::io_context& io;
+        const Config& config;
+        const Group& group;
+        const LaunchContext& context;
+        OomWatch& oom;
+        RestartPolicy::Random random;
+        /// Called after each change of state, and before what it leads to. Must not order anything.
+        std::function<void(WorkerIndex worker, Event event, State before, State after)> on_change;
+    };
+
+    WorkerKeeper(const Surroundings& surroundings, WorkerIndex index);
+    WorkerKeeper(const WorkerKeeper&) = delete;
+    WorkerKeeper& operator=(const WorkerKeeper&) = delete;
+    ~WorkerKeeper() = default;
+
+    /// An order: kStart, kStop, kRestart, kKill or kToggle.
+    void order(Event event);
+    /// Sends a signal by order; what dies of it is restarted like any other. False if there is no
+    /// process.
+    bool signal(int signal);
+    /// Takes over what the configuration says of this worker now: limits at once; with `process`
+    /// also the command and the environment, for the next launch.
+    void adopt_settings(bool process);
+    /// Whether the configuration has another command or environment than it was given.
+    [[nodiscard]] bool outdated() const;
+    /// Asks the kernel whether the process has ended, and buries it if so. Cheap; called on every
+    /// hint, and once a second without one.
+    void check();
+    /// Looks whether the worker still gives signs of life. To be called several times within the
+    /// shortest heartbeat limit.
+    void watch();
+
+    [[nodiscard]] WorkerReport report(const ConsumerTotals& totals) const;
+    [[nodiscard]] const DeathRecord& deaths() const noexcept { return deaths_; }
+    /// Counts the launches.
+    [[nodiscard]] std::uint64_t launch_number() const noexcept { return machine_.launch(); }
+    [[nodiscard]] State state() const noexcept { return machine_.state(); }
+    [[nodiscard]] WorkerIndex index() const noexcept { return index_; }
+    /// −1 if there is no process.
+    [[nodiscard]] pid_t pid() const noexcept { return pid_; }
+
+  private:
+    void observe(Event event);
+    void carry_out(Event event, State before, const Step& step);
+    void perform(Action action, Event cause);
+
+    void launch();
+    void adopt(Child child);
+    void watch_readiness();
+    void read_readiness(std::uint64_t launch, std::size_t length);
+    void bury(std::optional<int> status);
+    [[nodiscard]] Certificate certify(std::optional<int> status) const;
+    void record_death(log::Level level, std::string consequence, Clock::duration backoff);
+    void report_exec_failure();
+    void consult_policy();
+    void retry_busy();
+    void restart_after(Clock::duration delay);
+    void terminate(Event cause);
+    void abort_hung();
+    void kill(Event cause);
+    void send(int signal) const;
+    void arm(Clock::duration delay, Event event);
+    void on_timer(Event event);
+    [[nodiscard]] bool waits_for_core();
+    void fail_to_launch(const std::string& program, const std::string& reason);
+
+    [[nodiscard]] bool attached(const VitalSigns& vitals) const noexcept;
+    /// The process that attached: a worker that is a script has it below the shell that we started.
+    /// What it says of its pid is believed only if that belongs to the process group of ours.
+    [[nodiscard]] pid_t real_pid() const;
+    [[nodiscard]] std::optional<ProcessSight> sight() const;
+    [[nodiscard]] std::string doing(const std::optional<ProcessSight>& sight) const;
+
+    [[nodiscard]] LifeSigns signs_with_last_read(LifeSigns signs) const noexcept;
+    void on_hung(Clock::time_point now);
+
+    const Surroundings& surroundings_;
+    WorkerSettings settings_;  ///< a copy: a changed command is rolled out worker by worker
+    WorkerIndex index_;
+    WorkerMachine machine_;
+    RestartPolicy policy_;
+    boost::asio::steady_timer timer_;  ///< start limit, backoff and grace exclude each other
+    std::uint64_t armed_ = 0;          ///< counts what the timer was set to, or cancelled for
+
+    // The process, if there is one.
+    pid_t pid_ = -1;
+    std::optional<boost::asio::posix::stream_descriptor> pidfd_;
+    std::optional<boost::asio::posix::stream_descriptor> ready_;
+    std::array<char, 64> ready_bytes_{};
+    std::size_t before_ready_ = 0;  ///< bytes read so far that told nothing
+    os::Fd exec_;
+    Clock::time_point launched_at_{};
+    std::optional<Clock::time_point> ready_at_;
+    std::uint32_t incarnation_before_ = 0;  ///< as the group told it at the launch
+    bool executed_ = true;
+    bool killed_by_us_ = false;
+    int ordered_signal_ = 0;  ///< the last that an operator sent through us
+    std::string cause_;       ///< why we end it; empty: we do not
+    HangWatch hang_;
+    std::uint64_t last_read_ = 0;  ///< messages it had read when its reads were looked at last
+    std::optional<std::chrono::nanoseconds> cpu_when_silent_;  ///< used when its silence began
+    std::optional<Clock::time_point> core_since_;  ///< SIGKILL waits for its core since then
+
+    Certificate last_death_;
+    std::string exec_failure_;  ///< program and reason, of the last launch
+    std::uint64_t restarts_ = 0;
+    std::uint64_t hangs_ = 0;
+    DeathRecord deaths_;
+};
+
+}  // namespace shmipc::supervisor

@@ -1,0 +1,156 @@
+// The part of WorkerKeeper that watches a living process: signs of life, cores, reports.
+#include <csignal>
+#include <string>
+
+#include <shmipc/log.hpp>
+#include <shmipc/units.hpp>
+
+#include <unistd.h>
+
+#include "reports.hpp"
+#include "worker_keeper.hpp"
+
+namespace shmipc::supervisor {
+
+using namespace std::chrono_literals;
+
+bool WorkerKeeper::attached(const VitalSigns& vitals) const noexcept {
+    // Otherwise these are its predecessor's signs: it has not attached yet, or never will.
+    return pid_ >= 0 && vitals.incarnation != incarnation_before_;
+}
+
+pid_t WorkerKeeper::real_pid() const {
+    const auto vitals = surroundings_.group.vital_signs(index_);
+    if (vitals && attached(*vitals) && vitals->pid != 0 && pid_ > 0) {
+        const auto told = static_cast<pid_t>(vitals->pid);
+        if (told > 0 && ::getpgid(told) == pid_) {
+            return told;
+        }
+    }
+    return pid_;
+}
+
+std::optional<ProcessSight> WorkerKeeper::sight() const {
+    return look_at(real_pid());
+}
+
+std::string WorkerKeeper::doing(const std::optional<ProcessSight>& sight) const {
+    if (!sight) {
+        return "is gone";
+    }
+    return describe_silence(*sight, sight->cpu - cpu_when_silent_.value_or(sight->cpu),
+                            hang_.silence());
+}
+
+void WorkerKeeper::watch() {
+    if (machine_.state() != State::kRunning) {
+        return;
+    }
+    const Clock::time_point now = Clock::now();
+    const auto vitals = surroundings_.group.vital_signs(index_);
+    if (!vitals || !attached(*vitals)) {
+        hang_.excuse(now);  // a program that is no member gives no signs; its death is all we know
+        return;
+    }
+    LifeSigns signs{.heartbeat = vitals->heartbeat, .written = vitals->written, .read = 0};
+    // Its reads cost a look at every channel: only when nothing else has changed.
+    signs.read = hang_.silence(now, signs_with_last_read(signs)) == 0ns
+                     ? last_read_
+                     : surroundings_.group.read_by(index_);
+    last_read_ = signs.read;
+    const auto verdict = hang_.look(now, signs, settings_.heartbeat_limit);
+    if (hang_.silence() == 0ns) {
+        cpu_when_silent_.reset();
+    } else if (!cpu_when_silent_) {
+        const auto seen = sight();
+        cpu_when_silent_ = seen ? seen->cpu : 0ns;
+    }
+    switch (verdict) {
+        case HangWatch::Verdict::kAlive:
+            break;
+        case HangWatch::Verdict::kRecovered:
+            log_recovered(index_, pid_);
+            break;
+        case HangWatch::Verdict::kSilent:
+            log_slow(index_, pid_, hang_.silence(), doing(sight()), settings_.heartbeat_limit);
+            break;
+        case HangWatch::Verdict::kHung:
+            on_hung(now);
+            break;
+    }
+}
+
+LifeSigns WorkerKeeper::signs_with_last_read(LifeSigns signs) const noexcept {
+    signs.read = last_read_;
+    return signs;
+}
+
+void WorkerKeeper::on_hung(Clock::time_point now) {
+    const auto seen = sight();
+    if (seen && seen->tracer != 0) {
+        hang_.excuse(now);  // somebody looks into it with a debugger
+        return;
+    }
+    ++hangs_;
+    log_hung(index_, pid_, hang_.silence(), doing(seen), settings_.stop_grace);
+    observe(Event::kHung);
+}
+
+void WorkerKeeper::abort_hung() {
+    cause_ = "it hung";
+    // Not to the whole group: a shell that leads it would die at once, and what a dead leader
+    // leaves in its group is killed, in the middle of its core.
+    ::kill(real_pid(), SIGABRT);
+    send(SIGCONT);  // one that is stopped would not get it
+    arm(settings_.stop_grace, Event::kGraceElapsed);
+}
+
+bool WorkerKeeper::waits_for_core() {
+    const auto seen = sight();
+    if (!seen || !seen->core_dumping) {
+        return false;
+    }
+    const Clock::time_point now = Clock::now();
+    if (!core_since_) {
+        core_since_ = now;
+        log_core(index_, pid_, settings_.core_limit);
+    }
+    return now - *core_since_ < settings_.core_limit;
+}
+
+WorkerReport WorkerKeeper::report(const ConsumerTotals& totals) const {
+    const Clock::time_point now = Clock::now();
+    WorkerReport report;
+    report.index = index_;
+    report.state = machine_.state();
+    report.restarts = restarts_;
+    report.deaths = deaths_.tally();
+    report.hangs = hangs_;
+    report.read = totals.read;
+    report.pins_held = totals.held;
+    if (!deaths_.last().empty()) {
+        report.last_exit = how_it_ended(deaths_.last().back());
+    }
+    if (pid_ >= 0) {
+        report.pid = pid_;
+        report.uptime = now - launched_at_;
+    }
+    if (report.state == State::kBackoff) {
+        report.backoff_left = std::max<Clock::duration>(timer_.expiry() - now, 0ns);
+    }
+    if (const auto vitals = surroundings_.group.vital_signs(index_)) {
+        report.incarnation = vitals->incarnation;
+        report.written = vitals->written;
+        if (report.state == State::kRunning && attached(*vitals)) {
+            report.heartbeat_age = hang_.silence(
+                now, signs_with_last_read(
+                         {.heartbeat = vitals->heartbeat, .written = vitals->written, .read = 0}));
+        }
+    }
+    if (const auto message = surroundings_.group.latest(index_)) {
+        report.message_age = message->age();
+    }
+    return report;
+}
+
+}  // namespace shmipc::supervisor

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Puts promtool and prometheus, which tests of the metrics need, into build/tools/usr/bin, unless
+# they are there or in PATH. Out of Debian's package, without installing it: the package would start
+# a server on the user's machine. Needs no root, unless the package lists are missing or too old.
+set -euo pipefail
+
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../../.."
+readonly tools=build/tools
+export PATH=$PATH:$PWD/$tools/usr/bin
+
+there() { command -v promtool >/dev/null && command -v prometheus >/dev/null; }
+
+as_root() {
+    if ((EUID == 0)); then "$@"; else sudo "$@"; fi
+}
+
+# APT of root's would fetch as a user of its own, who has no business in this directory.
+download() { (cd "$work" && apt-get --quiet -o APT::Sandbox::User=root download prometheus); }
+
+if there; then exit; fi
+mkdir -p "$tools"
+work=$(mktemp -d "$tools/download.XXXXXXXX")
+trap 'rm -rf "$work"' EXIT
+if ! download; then
+    as_root apt-get --quiet -o DPkg::Lock::Timeout=300 update
+    download
+fi
+dpkg-deb --fsys-tarfile "$work"/prometheus_*.deb |
+    tar --extract --directory "$work" --no-same-owner ./usr/bin/promtool ./usr/bin/prometheus
+mkdir -p "$tools/usr/bin"
+mv "$work"/usr/bin/* "$tools/usr/bin/"
+there

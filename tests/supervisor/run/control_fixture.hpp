@@ -1,0 +1,26 @@
+// What the tests that use a running supervisor's control socket share.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+
+#include "run_fixture.hpp"
+#include "varlink/client.hpp"
+
+namespace shmipc::test {
+
+[[nodiscard]] std::string control_path(const SupervisorRun& run);
+/// Waits for the socket: a supervisor that has said anything has one, but for its first words.
+[[nodiscard]] varlink::Client connect(const SupervisorRun& run);
+/// Status.workers.
+[[nodiscard]] boost::json::array status(varlink::Client& client);
+[[nodiscard]] std::int64_t number(const boost::json::value& object, std::string_view field);
+[[nodiscard]] std::string text(const boost::json::value& object, std::string_view field);
+/// The error that a call is answered with, its short name; "" if there is none.
+std::string error_of(varlink::Client& client, std::string_view method,
+                     boost::json::object parameters = {});
+
+}  // namespace shmipc::test

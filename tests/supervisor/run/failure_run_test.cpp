@@ -1,0 +1,295 @@
+// The supervisor with workers that do what they should not. Scripts of sh stand for them.
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <thread>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "control_fixture.hpp"
+#include "run_fixture.hpp"
+
+using namespace shmipc::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// Ready, and there until it is told to go.
+constexpr const char* kGood = "echo >&3; exec sleep 1000";
+
+/// Good in its first life; `then` in each later one.
+std::string good_once(const SupervisorRun& run, const std::string& then) {
+    const std::string mark = run.directory() + "/lived-$0";
+    return "[ -e " + mark + " ] && { " + then + "; }; : >" + mark + "; " + kGood;
+}
+
+}  // namespace
+
+TEST_CASE("a missing program is told once for each worker, with its path, and ends the start") {
+    const SupervisorRun run;
+    for (const std::string program : {"/nonexistent/worker", "no-such-worker"}) {
+        CAPTURE(program);
+        Process supervisor = run.start("[worker]\ncommand = [\"" + program + "\"]\n");
+        require_line(supervisor, "no worker could be started");
+        CHECK(supervisor.exit_code() == 69);
+        CHECK(occurrences(supervisor.output(), "cannot be executed: " + program + ": ") == 3);
+        CHECK(occurrences(supervisor.output(), "restarting") == 0);
+        CHECK(run.objects().empty());
+    }
+}
+
+TEST_CASE("a file that is not executable is told with the system's reason") {
+    const SupervisorRun run;
+    Process supervisor = run.start("[worker]\ncommand = [\"/etc/passwd\"]\n");
+    CHECK(supervisor.exit_code() == 69);
+    CHECK(occurrences(supervisor.output(), "cannot be executed: /etc/passwd: Permission denied") ==
+          3);
+}
+
+TEST_CASE("a program that is just being written is tried again, and runs when that is over") {
+    const SupervisorRun run;
+    const std::string program = run.directory() + "/worker";
+    std::filesystem::copy_file("/bin/sh", program);
+    // Close-on-exec, which a stream's is not: the supervisor would inherit it.
+    const int writer = ::open(program.c_str(), O_WRONLY | O_CLOEXEC);
+    REQUIRE(writer >= 0);
+    Process supervisor = run.start("[worker]\ncommand = [\"" + program + "\", \"-c\", \"" +
+                                   std::string(kGood) + "\"]\n");
+    require_line(supervisor, "cannot be executed now: " + program + ": Text file busy");
+    REQUIRE(::close(writer) == 0);
+    require_line(supervisor, "3/3 workers ready");
+    CHECK(supervisor.output().find("could not be executed after ") != std::string::npos);
+    supervisor.signal(SIGTERM);
+    CHECK(supervisor.exit_code() == 0);
+}
+
+TEST_CASE("one worker that cannot be executed leaves the others running") {
+    const SupervisorRun run;
+    Process supervisor =
+        run.start(script_worker(kGood) + "[worker.1]\ncommand = [\"/nonexistent\"]\n");
+    require_line(supervisor, "2/3 workers ready; failed: worker 1");
+    supervisor.signal(SIGTERM);
+    CHECK(supervisor.exit_code() == 0);
+}
+
+TEST_CASE("one worker that cannot be executed ends the start if failures end the group") {
+    const SupervisorRun run;
+    Process supervisor = run.start(script_worker(kGood) +
+                                   "[worker.1]\ncommand = [\"/nonexistent\"]\n"
+                                   "[restart]\non_failure = \"exit\"\n");
+    CHECK(supervisor.exit_code() == 69);
+    CHECK(run.objects().empty());
+}
+
+TEST_CASE("a worker that is not ready in time fails the start") {
+    const SupervisorRun run;
+    Process supervisor = run.start(script_worker(kGood) +
+                                   "start_limit = \"300ms\"\n[worker.2]\n"
+                                   "command = [\"/bin/sh\", \"-c\", \"exec sleep 1000\"]\n");
+    require_line(supervisor, "the start failed: not ready within 300ms: worker 2");
+    CHECK(supervisor.exit_code() == 69);
+    CHECK(run.objects().empty());
+}
+
+TEST_CASE("workers that were ready in time are so for a supervisor that did not run meanwhile") {
+    const SupervisorRun run;
+    Process supervisor =
+        run.start(script_worker("sleep 0.5; " + std::string(kGood)) + "start_limit = \"1s\"\n");
+    for (std::uint32_t i = 0; i < 3; ++i) {
+        require_started(supervisor, i);
+    }
+    supervisor.signal(SIGSTOP);
+    std::this_thread::sleep_for(1500ms);
+    supervisor.signal(SIGCONT);
+    require_line(supervisor, "3/3 workers ready");
+    supervisor.signal(SIGTERM);
+    CHECK(supervisor.exit_code() == 0);
+}
+
+TEST_CASE("rubbish where readiness is told neither makes a worker ready nor keeps anybody busy") {
+    const SupervisorRun run;
+    Process supervisor =
+        run.start(script_worker(kGood) +
+                  "start_limit = \"1s\"\n[worker.1]\ncommand = [\"/bin/sh\", \"-c\", "
+                  "\"cat /dev/zero >&3; exec sleep 1000\"]\n");
+    require_line(supervisor, "the start failed: not ready within 1s: worker 1");
+    CHECK(supervisor.exit_code() == 69);
+}
+
+TEST_CASE("a stop by order during the first start is not held against the next one") {
+    const SupervisorRun run;
+    {
+        Process first = run.start(stock_worker() +
+                                  "start_limit = \"1s\"\n[worker.1]\n"
+                                  "command = [\"/bin/sh\", \"-c\", \"exec sleep 1000\"]\n");
+        require_started(first, 1);
+        connect(run).call("io.shmipc.Stop", {{"workers", {1}}});
+        require_line(first, "; stopped by order: worker 1, for which others may wait");
+        CHECK(first.exit_code() == 69);
+    }
+    Process second = run.start(stock_worker());
+    require_line(second, "what was stopped by order in the one before it is started");
+    require_line(second, "3/3 workers ready");
+}
+
+TEST_CASE("a worker that is not ready in time later is killed, which is a death") {
+    const SupervisorRun run;
+    Process supervisor =
+        run.start(script_worker(good_once(run, "exec sleep 1000")) + "start_limit = \"300ms\"\n");
+    const pid_t pid = require_started(supervisor, 1);
+    require_line(supervisor, "3/3 workers ready");
+    REQUIRE(::kill(pid, SIGKILL) == 0);
+    require_line(supervisor, "restarting at once");
+    require_line(supervisor, "was not ready within 300ms: killed");
+    require_line(supervisor, "(2 deaths in a row)");
+    supervisor.signal(SIGTERM);
+    CHECK(supervisor.exit_code() == 0);
+}
+
+TEST_CASE("a worker that dies again and again is given up, and the others go on") {
+    const SupervisorRun run;
+    Process supervisor = run.start(script_worker(kGood) +
+                                   "[worker.1]\ncommand = [\"/bin/sh\", \"-c\", \"exit 3\"]\n"
+                                   "[restart]\nmax_restarts = 3\ninitial = \"1ms\"\n");
+    require_line(supervisor, "worker 1 failed: 3 restarts within 1m were not enough");
+    require_line(supervisor, "2/3 workers ready; failed: worker 1");
+    CHECK(occurrences(supervisor.output(), "exited with status 3") == 4);
+    CHECK(occurrences(supervisor.output(), "restarting at once") == 1);
+    supervisor.signal(SIGTERM);
+    CHECK(supervisor.exit_code() == 0);
+}
+
+TEST_CASE("a worker that is given up ends the group if failures end it, and messages stay") {
+    const SupervisorRun run;
+    Process supervisor = run.start(script_worker(good_once(run, "exit 3")) +
+                                   "[restart]\nmax_restarts = 2\ninitial = \"1ms\"\n"
+                                   "on_failure = \"exit\"\n");
+    const pid_t pid = require_started(supervisor, 1);
+    require_line(supervisor, "3/3 workers ready");
+    REQUIRE(::kill(pid, SIGKILL) == 0);
+    CHECK(supervisor.exit_code() == 76);
+    CHECK(run.objects().size() >= 3);
+}
+
+TEST_CASE("a supervisor with all workers given up does not stay as if all were well") {
+    const SupervisorRun run;
+    Process supervisor = run.start(script_worker(good_once(run, "exit 3")) +
+                                   "[restart]\nmax_restarts = 1\ninitial = \"1ms\"\n");
+    const pid_t zero = require_started(supervisor, 0);
+    const pid_t one = require_started(supervisor, 1);
+    const pid_t two = require_started(supervisor, 2);
+    require_line(supervisor, "3/3 workers ready");
+    for (const pid_t pid : {zero, one, two}) {
+        REQUIRE(::kill(pid, SIGKILL) == 0);
+    }
+    require_line(supervisor, "no worker is left");
+    CHECK(supervisor.exit_code() == 76);
+}
+
+TEST_CASE("a worker that ignores SIGTERM is killed after the grace time") {
+    const SupervisorRun run;
+    Process supervisor =
+        run.start(script_worker("trap \"\" TERM; echo >&3; while :; do sleep 0.05; done") +
+                  "stop_grace = \"200ms\"\n");
+    const pid_t pid = require_started(supervisor, 0);
+    require_line(supervisor, "3/3 workers ready");
+    supervisor.signal(SIGTERM);
+    require_line(supervisor, "did not end within 200ms: killed");
+    CHECK(supervisor.exit_code() == 0);
+    CHECK(::kill(pid, 0) != 0);
+    CHECK(run.objects().empty());
+}
+
+TEST_CASE("a second SIGTERM kills at once, whatever the grace time") {
+    const SupervisorRun run;
+    Process supervisor =
+        run.start(script_worker("trap \"\" TERM; echo >&3; while :; do sleep 0.05; done") +
+                  "stop_grace = \"1h\"\n");
+    require_line(supervisor, "3/3 workers ready");
+    supervisor.signal(SIGTERM);
+    require_line(supervisor, "SIGTERM: stopping all workers");
+    supervisor.signal(SIGTERM);
+    require_line(supervisor, "SIGTERM again: killing");
+    CHECK(supervisor.exit_code() == 0);
+}
+
+TEST_CASE("what a dead worker has left in its process group dies too") {
+    const SupervisorRun run;
+    Process supervisor =
+        run.start(script_worker("sleep 1000 & echo \"$0 has $!\"; echo >&3; wait"));
+    const std::string line = require_line(supervisor, "worker-1 has ");
+    const auto orphan = static_cast<pid_t>(std::stol(line.substr(line.rfind(' ') + 1)));
+    REQUIRE(::kill(orphan, 0) == 0);
+    REQUIRE(::kill(::getpgid(orphan), SIGKILL) == 0);  // the leader alone: its pid names the group
+    require_line(supervisor, "worker 1 (pid ");
+    CHECK(ends(orphan));
+    supervisor.signal(SIGTERM);
+    CHECK(supervisor.exit_code() == 0);
+}
+
+TEST_CASE("exit code 75 of a worker that was ready is a death like any other") {
+    const SupervisorRun run;
+    Process supervisor =
+        run.start(script_worker("trap \"exit 75\" TERM; echo >&3; while :; do sleep 0.05; done"));
+    const pid_t pid = require_started(supervisor, 0);
+    require_line(supervisor, "3/3 workers ready");
+    REQUIRE(::kill(pid, SIGTERM) == 0);
+    require_line(supervisor, "exited with status 75");
+    CHECK(occurrences(supervisor.output(), "running elsewhere") == 0);
+}
+
+TEST_CASE("SIGHUP without a console reads the configuration again, and says so") {
+    const SupervisorRun run;
+    Process supervisor = run.start(script_worker(kGood));
+    const pid_t pid = require_started(supervisor, 0);
+    require_line(supervisor, "3/3 workers ready");
+    supervisor.signal(SIGHUP);
+    require_line(supervisor, "configuration reloaded; nothing changed");
+    REQUIRE(::kill(pid, SIGKILL) == 0);
+    CHECK(require_started(supervisor, 0) != pid);
+}
+
+TEST_CASE("a supervisor whose output has lost its reader stops in order") {
+    const SupervisorRun run;
+    // Deaths without end, so that there is always a next line for the log to write.
+    const std::string toml = script_worker("echo >&3; sleep 0.02; exit 3") +
+                             "[restart]\nmax_restarts = 0\ninitial = \"1ms\"\n"
+                             "maximum = \"20ms\"\n";
+    std::string command;
+    for (const std::string& word : run.command(toml)) {
+        command += "'" + word + "' ";
+    }
+    Process shell(
+        {"/bin/sh", "-c", "exec 4>&1; { " + command + "; echo exit $? >&4; } | head -n 1"});
+    require_line(shell, "exit 0");
+    CHECK(run.objects().empty());
+}
+
+TEST_CASE("a wrong configuration is told with its place and exits 78; --check starts nothing") {
+    const SupervisorRun run;
+    Process wrong = run.start("workers = 3\nworkrs = 4\n");
+    CHECK(wrong.exit_code() == 78);
+    CHECK(wrong.output().find("config.toml:2:1: unknown key 'workrs'") != std::string::npos);
+    Process check({SHMIPC_SUPERVISOR, "--check", run.directory() + "/config.toml"});
+    CHECK(check.exit_code() == 78);
+    CHECK(check.output().rfind("supervisor: error: ", 0) == 0);  // for people, also in a pipe
+    static_cast<void>(run.command("workers = 3\n"));             // writes the file anew
+    Process good({SHMIPC_SUPERVISOR, "--check", run.directory() + "/config.toml"});
+    CHECK(good.exit_code() == 0);
+    CHECK(good.output().find("config.toml: valid") != std::string::npos);
+    CHECK(run.objects().empty());
+}
+
+TEST_CASE("what is refused before the first worker leaves no objects") {
+    const SupervisorRun run;
+    Process supervisor =
+        run.start(script_worker(kGood) + "[metrics]\nlisten = \"192.0.2.1:9464\"\n");
+    require_line(supervisor, "192.0.2.1:9464");
+    CHECK(supervisor.exit_code() == 71);
+    CHECK(run.objects().empty());
+}

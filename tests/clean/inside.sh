@@ -158,12 +158,21 @@ step 'an ordinary user: ./run.sh 3 on a terminal, from nothing'
 console as_user
 step 'an ordinary user: ./run.sh test'
 output=$work/tests
-if ! as_user ./run.sh test </dev/null >"$output" 2>&1; then
+# Without the longest two, which are the same on every Debian: a search on models, and 6,000 deaths.
+if ! as_user ./run.sh test --exclude-regex '^(model\..*|crash\.step\.pairs)$' \
+    </dev/null >"$output" 2>&1; then
     grep -E -B 5 -A 25 'ERROR:|\*\*\*' "$output" | tail -n 150 || true
     fail './run.sh test'
 fi
 tail -n 8 "$output"
 nothing_left
+# Debian 12's systemd has no varlinkctl; 13's is 257.
+# shellcheck source=/dev/null
+if (($(. /etc/os-release && echo "$VERSION_ID") >= 13)); then
+    step "systemd's varlinkctl on the control socket"
+    DEBIAN_FRONTEND=noninteractive apt-get -q --yes --no-install-recommends install systemd >/dev/null
+    "$tree/tests/supervisor/run/varlinkctl.sh" "$tree/build/release/bin"
+fi
 step 'an ordinary user without sudo: ./run.sh 3 without a terminal'
 rm /etc/sudoers.d/tester
 daemon as_user

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "config.hpp"
-#include "daemon/exit_code.hpp"
+#include "shared/exit_code.hpp"
 
 namespace shmipc::supervisor {
 

@@ -9,7 +9,7 @@
 #include <shmipc/group.hpp>
 
 #include "config/config.hpp"
-#include "exit_code.hpp"
+#include "shared/exit_code.hpp"
 
 namespace shmipc::supervisor {
 

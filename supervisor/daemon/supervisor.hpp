@@ -25,12 +25,12 @@
 
 #include "config/config.hpp"
 #include "config/config_changes.hpp"
-#include "exit_code.hpp"
 #include "keeper/launch.hpp"
 #include "keeper/oom_watch.hpp"
 #include "keeper/report.hpp"
 #include "keeper/worker_keeper.hpp"
 #include "operator_stops.hpp"
+#include "shared/exit_code.hpp"
 
 namespace shmipc::supervisor {
 

@@ -8,8 +8,8 @@
 
 #include "config/config.hpp"
 #include "config/options.hpp"
-#include "exit_code.hpp"
 #include "keeper/launch.hpp"
+#include "shared/exit_code.hpp"
 
 namespace shmipc::supervisor {
 

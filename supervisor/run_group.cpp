@@ -1,4 +1,4 @@
-#include "daemon.hpp"
+#include "run_group.hpp"
 
 #include <functional>
 #include <memory>
@@ -13,16 +13,16 @@
 
 #include <unistd.h>
 
-#include "console.hpp"
 #include "control/control.hpp"
-#include "group_care.hpp"
+#include "daemon/console.hpp"
+#include "daemon/group_care.hpp"
+#include "daemon/operator_stops.hpp"
+#include "daemon/reloader.hpp"
+#include "daemon/supervisor.hpp"
 #include "metrics/metrics.hpp"
 #include "metrics/metrics_listener.hpp"
 #include "metrics/process_report.hpp"
-#include "operator_stops.hpp"
-#include "reloader.hpp"
 #include "shared/runtime_dir.hpp"
-#include "supervisor.hpp"
 
 namespace shmipc::supervisor {
 namespace {

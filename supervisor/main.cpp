@@ -17,10 +17,10 @@
 
 #include "config/config.hpp"
 #include "config/options.hpp"
-#include "daemon.hpp"
-#include "exit_code.hpp"
+#include "daemon/lock.hpp"
 #include "keeper/launch.hpp"
-#include "lock.hpp"
+#include "run_group.hpp"
+#include "shared/exit_code.hpp"
 #include "shared/runtime_dir.hpp"
 
 namespace {

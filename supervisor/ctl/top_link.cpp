@@ -43,7 +43,10 @@ void TopLink::step(TopModel& model) {
     } catch (const Failure& failure) {
         connection_.reset();
         more_to_take_ = false;
-        if (!ever_watched_) {
+        // From the first table on a supervisor that goes is waited for. One that refuses to be
+        // watched would refuse each time.
+        const bool gone = failure.code() == ExitCode::kNoSupervisor;
+        if (!ever_watched_ && !(ever_connected_ && gone)) {
             throw;
         }
         model.lost(failure.reason());
@@ -67,6 +70,7 @@ void TopLink::take(TopModel& model) {
             continue;
         }
         model.connected(read_status(reply->parameters));
+        ever_connected_ = true;
         const auto microseconds =
             std::chrono::duration_cast<std::chrono::microseconds>(interval_).count();
         connection_->call_more("Watch", {{"interval_usec", microseconds}, {"all", true}});

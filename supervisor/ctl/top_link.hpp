@@ -16,7 +16,8 @@ class TopLink {
     TopLink(Place place, Nanoseconds interval);
 
     /// Does what there is to do now: connects if it is time to, takes what has come. Throws Failure
-    /// only until the first table has come.
+    /// if there is no supervisor only until the first table has come, and what it refuses only
+    /// until it was watched.
     void step(TopModel& model);
 
     /// To wait for with poll(2); −1 if there is no connection.
@@ -37,6 +38,7 @@ class TopLink {
     std::optional<Connection> connection_;
     bool watching_ = false;  ///< else the status is asked for
     bool more_to_take_ = false;
+    bool ever_connected_ = false;  ///< there has been a table
     bool ever_watched_ = false;
     std::chrono::steady_clock::time_point next_try_;
     std::chrono::steady_clock::time_point heard_;  ///< the latest answer, or the connection's begin

@@ -116,6 +116,17 @@ TEST_CASE("top outlives the supervisor, and finds the next") {
     CHECK(top.exit_code() == 0);
 }
 
+TEST_CASE("top outlives a supervisor that goes before its first change is told") {
+    Mortal demo;
+    demo.service->on("Watch", [](FakeService::Call& call) { call.hang_up(); });
+    Pty top(demo.command({"top"}), 24, 100);
+    CHECK(top.wait_for("no supervisor: "));
+    demo.start(4712);
+    CHECK(top.wait_for("4712"));
+    top.type("q");
+    CHECK(top.exit_code() == 0);
+}
+
 TEST_CASE("top that sees no supervisor at the start, no terminal, or a broken answer, says so") {
     Mortal demo;
     Process piped(demo.command({"top"}));

@@ -2,10 +2,13 @@
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <deque>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <sys/wait.h>
@@ -47,6 +50,30 @@ std::uint64_t next_write(Process& worker) {
 }
 
 }  // namespace
+
+TEST_CASE("a worker whose output nobody reads goes on, and ends when it is told to") {
+    const TestGroup group;
+    const auto busy = [&](unsigned index) {
+        std::vector<std::string> command = worker_command(group, 2, index);
+        *std::find(command.begin(), command.end(), "5ms") = "20us";
+        command.insert(command.end(), {"--log-level", "debug"});
+        return command;
+    };
+    Process zero(busy(0));
+    Process one(busy(1));
+    REQUIRE_MESSAGE(zero.wait_for_line("0: ready"), zero.output());
+    // What a pipe takes, and what the log keeps, are 64 KiB each: some 2,000 exchanges.
+    constexpr std::uint64_t kMuch = 20'000;
+    const auto deadline = shmipc::Worker::Deadline::clock::now() + shmipc::test::kPatience;
+    const auto objects = shmipc::Group::open(group.name());
+    while (objects.vital_signs(shmipc::WorkerIndex{0})->written < kMuch &&
+           shmipc::Worker::Deadline::clock::now() < deadline) {
+        std::this_thread::sleep_for(std::chrono::milliseconds{1});  // nobody rings for a watcher
+    }
+    CHECK(objects.vital_signs(shmipc::WorkerIndex{0})->written >= kMuch);
+    zero.signal(SIGTERM);
+    CHECK(zero.exit_code() == 0);
+}
 
 TEST_CASE("workers started in any order wait for each other and exchange values") {
     const TestGroup group;

@@ -35,6 +35,7 @@ void Exchange::run() {
         read_all();
         write_next();
         report_lost_name();
+        log::flush(std::chrono::milliseconds{0});
         sleep_at_random();
     }
 }

@@ -1,5 +1,6 @@
 // shmipc-worker: the stock worker. See options.cpp for its usage, exchange.hpp for what it does.
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -100,9 +101,13 @@ int main(int argc, char** argv) {
                    .level = options.log_level,
                    .format = options.log_format,
                    .fields = {{"SHMIPC_GROUP", options.group.name},
-                              {"SHMIPC_WORKER", to_number(options.index)}}});
+                              {"SHMIPC_WORKER", to_number(options.index)}},
+                   // A terminal that is stopped, or a pager, must not hold up what others wait for,
+                   // nor make a supervisor believe that this worker hangs.
+                   .never_block = true});
         catch_stop_signals();
         run(options);
+        log::flush(std::chrono::seconds{1});
         return static_cast<int>(ExitCode::kOk);
     } catch (const Error& error) {
         std::cerr << "shmipc-worker: " << error.what() << '\n';

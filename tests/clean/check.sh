@@ -82,7 +82,7 @@ copy_apt_files() {
 
 make_root() {
     local include=sudo,passwd
-    if [[ -n $cache ]]; then include+=,ccache; fi
+    if [[ -d $cache ]]; then include+=,ccache; fi
     [[ -n $(debian_sources) ]] || apt-get -q update
     write_sources >"$work/sources"
     [[ -s $work/sources ]] || die "APT on this machine has no source of Debian's"
@@ -118,7 +118,7 @@ enter_root() {
     for name in http_proxy https_proxy no_proxy; do
         if [[ -n ${!name:-} ]]; then settings+=("--setenv=$name=${!name}"); fi
     done
-    if [[ -n $cache ]]; then
+    if [[ -d $cache ]]; then
         settings+=("--bind-ro=$cache:/var/cache/ccache" --setenv=CCACHE_DIR=/var/cache/ccache
             --setenv=CCACHE_READONLY=1 --setenv=CCACHE_COMPILERCHECK=content
             --setenv=CCACHE_BASEDIR=/home/tester/shmipc --setenv=CCACHE_NOHASHDIR=1

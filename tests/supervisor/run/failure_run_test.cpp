@@ -58,7 +58,7 @@ TEST_CASE("a program that is just being written is tried again, and runs when th
     // Close-on-exec, which a stream's is not: the supervisor would inherit it.
     const int writer = ::open(program.c_str(), O_WRONLY | O_CLOEXEC);
     REQUIRE(writer >= 0);
-    Process supervisor = run.start("[worker]\ncommand = [\"" + program + "\", \"-c\", \"" +
+    Process supervisor = run.start("[worker]\ncommand = [\"" + program + R"(", "-c", ")" +
                                    std::string(kGood) + "\"]\n");
     require_line(supervisor, "cannot be executed now: " + program + ": Text file busy");
     REQUIRE(::close(writer) == 0);

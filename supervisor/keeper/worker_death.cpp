@@ -59,8 +59,8 @@ void WorkerKeeper::check() {
 }
 
 void WorkerKeeper::bury(std::optional<int> status) {
-    const std::optional<int> error = exec_ ? exec_error(exec_) : std::nullopt;
-    executed_ = !error;
+    const int error = exec_ ? exec_error(exec_).value_or(0) : 0;
+    executed_ = error == 0;
     last_death_ = certify(status);
     // Forgotten before anything else happens: nobody may signal a stranger who gets this pid.
     pid_ = -1;
@@ -68,14 +68,14 @@ void WorkerKeeper::bury(std::optional<int> status) {
     ready_.reset();
     exec_.reset();
     const bool busy = status && WIFEXITED(*status) && WEXITSTATUS(*status) == kIdentityBusyStatus;
-    if (error) {
-        exec_failure_ += ": " + reason_of(*error);
+    if (!executed_) {
+        exec_failure_ += ": " + reason_of(error);
     }
-    if (error && !is_passing(*error)) {
+    if (!executed_ && !is_passing(error)) {
         observe(Event::kExecFailed);
         return;
     }
-    if (error) {
+    if (!executed_) {
         log_exec_refused(index_, last_death_.pid, exec_failure_);
     }
     observe(busy ? Event::kBusy : Event::kDied);

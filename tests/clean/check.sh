@@ -15,10 +15,8 @@ readonly here repository keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 die() { printf 'clean: %s\n' "$*" >&2; exit 1; }
 
 case ${1:-} in
-    # The same compiler as on a machine with Debian 12: what it has compiled there, if it kept that,
-    # need not be compiled again. Only the compiler's work is spared; all else is done anew.
-    12) readonly suite=bookworm cache=${CCACHE_DIR:-} ;;
-    13) readonly suite=trixie cache='' ;;
+    12) readonly suite=bookworm ;;
+    13) readonly suite=trixie ;;
     *) printf '%s\n' "$usage" >&2; exit 64 ;;
 esac
 case ${2:-} in
@@ -82,7 +80,6 @@ copy_apt_files() {
 
 make_root() {
     local include=sudo,passwd
-    if [[ -d $cache ]]; then include+=,ccache; fi
     [[ -n $(debian_sources) ]] || apt-get -q update
     write_sources >"$work/sources"
     [[ -s $work/sources ]] || die "APT on this machine has no source of Debian's"
@@ -118,12 +115,6 @@ enter_root() {
     for name in http_proxy https_proxy no_proxy; do
         if [[ -n ${!name:-} ]]; then settings+=("--setenv=$name=${!name}"); fi
     done
-    if [[ -d $cache ]]; then
-        settings+=("--bind-ro=$cache:/var/cache/ccache" --setenv=CCACHE_DIR=/var/cache/ccache
-            --setenv=CCACHE_READONLY=1 --setenv=CCACHE_COMPILERCHECK=content
-            --setenv=CCACHE_BASEDIR=/home/tester/shmipc --setenv=CCACHE_NOHASHDIR=1
-            --setenv=CMAKE_CXX_COMPILER_LAUNCHER=ccache)
-    fi
     systemd-nspawn --quiet --register=no --keep-unit --as-pid2 --console=pipe \
         --machine="shmipc-clean-$$" --resolv-conf=copy-host "${settings[@]}" \
         --directory="$root" /srv/inside.sh </dev/null &

@@ -38,6 +38,7 @@ expect() {
     printf 'varlinkctl: %s: ok\n' "$what"
 }
 
+: >"$log"
 "$bin/shmipc-supervisor" --workers 3 --group "$group" --runtime-dir "$work" --log-format human \
     >"$log" 2>&1 &
 supervisor=$!

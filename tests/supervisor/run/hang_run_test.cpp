@@ -35,7 +35,12 @@ TEST_CASE("a worker that spins is aborted, said so, and back; an idle one beside
     const std::string death = require_line(supervisor, "was killed by signal 6 (ABRT)");
     CHECK(death.find("(it hung)") != std::string::npos);
     CHECK(death.find("worker 0") != std::string::npos);
-    CHECK(supervisor.output().find("it spins: it has used ") != std::string::npos);
+    // On a machine with more to do than it can, one that spins gets too little CPU to be told from
+    // one that is only slow; process_sight_test.cpp tells them apart by themselves.
+    const bool spins = supervisor.output().find("it spins: it has used ") != std::string::npos;
+    const bool starved =
+        supervisor.output().find("it is slow: it wants to run") != std::string::npos;
+    CHECK((spins || starved));
     CHECK(require_started(supervisor, 0) != idle);
     auto client = connect(run);
     const auto workers = status(client);

@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
@@ -45,17 +44,6 @@ void send_message(int fd, const boost::json::object& message) {
 }
 
 }  // namespace
-
-TemporaryDirectory::TemporaryDirectory() : path_("/tmp/shmipc-test-XXXXXX") {
-    if (::mkdtemp(path_.data()) == nullptr) {
-        throw std::system_error(errno, std::generic_category(), "mkdtemp");
-    }
-}
-
-TemporaryDirectory::~TemporaryDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-}
 
 void FakeService::Call::reply(const boost::json::object& answer) {
     send_message(client_, {{"parameters", answer}});

@@ -17,20 +17,9 @@
 
 #include <boost/json/object.hpp>
 
+#include "scratch.hpp"
+
 namespace shmipc::test {
-
-/// A directory of this test's own, removed with all that is in it.
-class TemporaryDirectory {
-  public:
-    TemporaryDirectory();
-    ~TemporaryDirectory();
-    TemporaryDirectory(const TemporaryDirectory&) = delete;
-    TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-    [[nodiscard]] const std::string& path() const noexcept { return path_; }
-
-  private:
-    std::string path_;
-};
 
 class FakeService {
   public:

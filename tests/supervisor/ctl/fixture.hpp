@@ -23,7 +23,7 @@ struct Run {
 
 /// A directory with the socket of group "demo" in it.
 struct Place {
-    TemporaryDirectory directory;
+    Scratch directory;
     std::string socket = directory.path() + "/demo.control";
 
     [[nodiscard]] std::vector<std::string> command(std::vector<std::string> arguments) const {

@@ -28,7 +28,7 @@ using namespace std::chrono_literals;
 namespace {
 
 struct Pair {
-    TemporaryDirectory directory;
+    Scratch directory;
     std::string path = directory.path() + "/socket";
     ListeningSocket listening{path, 0600};
     Client client = Client::connect(path);
@@ -63,7 +63,7 @@ TEST_CASE("a call waits for its answer no longer than it is to") {
 }
 
 TEST_CASE("a connection that cannot be made says where and why") {
-    const TemporaryDirectory directory;
+    const Scratch directory;
     const std::string missing = directory.path() + "/missing";
     CHECK(failure_of([&] { Client::connect(missing); }, ENOENT) ==
           "cannot connect to " + missing + ": No such file or directory");

@@ -20,17 +20,6 @@ namespace shmipc::test {
 
 using varlink::Call;
 
-TemporaryDirectory::TemporaryDirectory() : path_("/tmp/shmipc-varlink-XXXXXX") {
-    if (::mkdtemp(path_.data()) == nullptr) {
-        throw Error::from_errno(Errc::kSystem, errno, "mkdtemp");
-    }
-}
-
-TemporaryDirectory::~TemporaryDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-}
-
 os::Fd unconnected() {
     return os::Fd(
         os::require("socket", [] { return ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0); }));

@@ -25,23 +25,11 @@
 #include <boost/asio/post.hpp>
 
 #include "process.hpp"
+#include "scratch.hpp"
 #include "varlink/client.hpp"
 #include "varlink/server.hpp"
 
 namespace shmipc::test {
-
-/// Removed with all that is in it.
-class TemporaryDirectory {
-  public:
-    TemporaryDirectory();
-    ~TemporaryDirectory();
-    TemporaryDirectory(const TemporaryDirectory&) = delete;
-    TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-    [[nodiscard]] const std::string& path() const noexcept { return path_; }
-
-  private:
-    std::string path_;
-};
 
 /// A stream socket, not connected yet.
 os::Fd unconnected();
@@ -113,7 +101,7 @@ class TestService {
     void hold(const std::shared_ptr<varlink::Call>& call);
     void run();
 
-    TemporaryDirectory directory_;
+    Scratch directory_;
     std::string path_;
     boost::asio::io_context io_;
     boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;

@@ -247,7 +247,7 @@ TEST_CASE("a method may end the server") {
 }
 
 TEST_CASE("a server may go while the loop has handlers of it, and the loop while a call is held") {
-    const TemporaryDirectory directory;
+    const Scratch directory;
     const std::string path = directory.path() + "/socket";
     std::shared_ptr<Call> held;
     {

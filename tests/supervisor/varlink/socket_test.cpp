@@ -74,7 +74,7 @@ class NoDescriptors {
 }  // namespace
 
 TEST_CASE("the socket has its mode whatever the umask is, and goes with its owner") {
-    const TemporaryDirectory directory;
+    const Scratch directory;
     const std::string path = directory.path() + "/socket";
     for (const mode_t mode : {0600U, 0660U, 0666U}) {
         for (const mode_t mask : {0000U, 0022U, 0777U}) {
@@ -94,7 +94,7 @@ TEST_CASE("the socket has its mode whatever the umask is, and goes with its owne
 }
 
 TEST_CASE("only a socket that nobody listens on is replaced") {
-    const TemporaryDirectory directory;
+    const Scratch directory;
     const std::string path = directory.path() + "/socket";
     SUBCASE("left over") {
         bind_only(path);
@@ -128,7 +128,7 @@ TEST_CASE("only a socket that nobody listens on is replaced") {
 }
 
 TEST_CASE("a path that cannot be is refused with a text that names it") {
-    const TemporaryDirectory directory;
+    const Scratch directory;
     const std::string fits =
         directory.path() + "/" + std::string(kLongestSocketPath - directory.path().size() - 1, 'x');
     {
@@ -145,7 +145,7 @@ TEST_CASE("a path that cannot be is refused with a text that names it") {
 }
 
 TEST_CASE("a socket that is not ours any more stays") {
-    const TemporaryDirectory directory;
+    const Scratch directory;
     const std::string path = directory.path() + "/socket";
     auto first = std::make_unique<ListeningSocket>(path, 0600);
     REQUIRE(::unlink(path.c_str()) == 0);

@@ -14,8 +14,13 @@ as_root() {
     if ((EUID == 0)); then "$@"; else sudo "$@"; fi
 }
 
+# From Debian 13 on promtool is a package of its own; before, it is in prometheus.
 # APT of root's would fetch as a user of its own, who has no business in this directory.
-download() { (cd "$work" && apt-get --quiet -o APT::Sandbox::User=root download prometheus); }
+download() {
+    local packages=(prometheus)
+    if [[ -n $(apt-cache search --names-only '^promtool$') ]]; then packages+=(promtool); fi
+    (cd "$work" && apt-get --quiet -o APT::Sandbox::User=root download "${packages[@]}")
+}
 
 if there; then exit; fi
 mkdir -p "$tools"
@@ -25,8 +30,9 @@ if ! download; then
     as_root apt-get --quiet -o DPkg::Lock::Timeout=300 update
     download
 fi
-dpkg-deb --fsys-tarfile "$work"/prometheus_*.deb |
-    tar --extract --directory "$work" --no-same-owner ./usr/bin/promtool ./usr/bin/prometheus
+for package in "$work"/*.deb; do
+    dpkg-deb --extract "$package" "$work/root"
+done
 mkdir -p "$tools/usr/bin"
-mv "$work"/usr/bin/* "$tools/usr/bin/"
+mv "$work"/root/usr/bin/{promtool,prometheus} "$tools/usr/bin/"
 there

@@ -12,6 +12,7 @@ readonly mandoc=$1 source=$2 supervisor=$3 ctl=$4 worker=$5
 readonly supervisor_page=$source/supervisor/man/shmipc-supervisor.8
 readonly ctl_page=$source/supervisor/man/shmipcctl.1
 readonly toml_page=$source/supervisor/man/shmipc.toml.5
+readonly journal_page=$source/supervisor/man/shmipc-journal.7
 readonly worker_page=$source/worker/man/shmipc-worker.1
 
 failures=0
@@ -66,7 +67,7 @@ join_tables() {
          { gsub(/"|\\&| +$/, ""); sub(/= \[.*/, "= [...]"); sub(/= $/, "="); print table $0 }'
 }
 
-for page in "$supervisor_page" "$ctl_page" "$toml_page" "$worker_page"; do
+for page in "$supervisor_page" "$ctl_page" "$toml_page" "$journal_page" "$worker_page"; do
     complaints=$("$mandoc" -Tlint -Wwarning "$page" 2>&1) || true
     if [[ -n $complaints ]]; then fail "$complaints"; fi
 done

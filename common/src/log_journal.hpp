@@ -1,0 +1,56 @@
+// The journal as a place for log entries: journald's native protocol, which never waits. Where
+// log.cpp writes them. (sd_journal_send(3) would wait for a journald that is stopped, and
+// spdlog's sink knows no fields.)
+//
+// An entry that journald does not take now, because its queue is full or it is not there, is kept,
+// up to kMaxJournalBacklog bytes. One that is too long for a datagram goes as a sealed memfd.
+//
+// Not thread-safe: its owner holds a lock.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <deque>
+#include <string>
+#include <string_view>
+
+#include <shmipc/os.hpp>
+
+namespace shmipc::log::detail {
+
+inline constexpr std::size_t kMaxJournalBacklog = std::size_t{1024} * 1024;
+
+class JournalOutput {
+  public:
+    /// `socket`: the path at which journald listens.
+    explicit JournalOutput(std::string socket);
+
+    /// True: handed over, or kept for later. False: not a byte was, since too much is kept already,
+    /// or the system has no memory or descriptor for it.
+    bool write_entry(std::string entry);
+    /// Hands over what was kept, waiting for room until `deadline`. False: some is left, since the
+    /// time is over or nobody listens.
+    bool flush(std::chrono::steady_clock::time_point deadline) noexcept;
+    [[nodiscard]] const std::string& path() const noexcept { return path_; }
+
+  private:
+    enum class Sent { kYes, kLater, kNever };
+
+    bool send_kept() noexcept;
+    Sent send(std::string_view entry) noexcept;
+    Sent send_datagram(std::string_view entry) noexcept;
+    Sent send_memfd(std::string_view entry) noexcept;
+    bool connect() noexcept;
+
+    std::string path_;
+    os::Fd socket_;
+    bool connected_ = false;
+    std::deque<std::string> kept_;
+    std::size_t kept_bytes_ = 0;
+};
+
+/// Whether standard output leads to the journal, as the environment (JOURNAL_STREAM) tells and the
+/// descriptors confirm.
+bool output_is_journal() noexcept;
+
+}  // namespace shmipc::log::detail

@@ -18,6 +18,7 @@
 #include "config/config.hpp"
 #include "config/options.hpp"
 #include "daemon/lock.hpp"
+#include "daemon/service_manager.hpp"
 #include "keeper/launch.hpp"
 #include "run_group.hpp"
 #include "shared/exit_code.hpp"
@@ -58,16 +59,15 @@ std::optional<rlimit> raise_open_files() {
     return known ? std::optional(before) : std::nullopt;
 }
 
-ExitCode refuse(const Config& config, const std::string& lock, pid_t holder) {
-    log::log(log::Level::kError, log::Event::kSupervisorFailed,
-             "group '" + config.group.name + "' already has a supervisor: pid " +
-                 (holder != 0 ? std::to_string(holder) : "unknown") + ", lock " + lock);
-    return ExitCode::kAlreadyRuns;
+/// To the log, and to whoever asks the service manager how we are.
+ExitCode fail(ServiceManager& manager, ExitCode code, log::Event event, const std::string& text) {
+    log::log(log::Level::kError, event, text);
+    manager.status("failed: " + text);
+    return code;
 }
 
-ExitCode run(const Options& options) {
-    Config early;
-    early.log_format = options.log_format.value_or(early.log_format);
+ExitCode run(const Options& options, ServiceManager& manager) {
+    Config early = options.early;
     if (options.check_only && early.log_format == log::Format::kAuto) {
         early.log_format = log::Format::kHuman;  // for whoever asked, in a pipe too
     }
@@ -76,8 +76,7 @@ ExitCode run(const Options& options) {
     try {
         config = load_config(options);
     } catch (const ConfigError& error) {
-        log::log(log::Level::kError, log::Event::kConfigInvalid, error.what());
-        return ExitCode::kConfig;
+        return fail(manager, ExitCode::kConfig, log::Event::kConfigInvalid, error.what());
     }
     if (options.check_only) {
         std::cout << options.config_file << ": valid\n";
@@ -90,11 +89,14 @@ ExitCode run(const Options& options) {
     pid_t holder = 0;
     const std::optional<SupervisorLock> lock = SupervisorLock::acquire(files.lock, holder);
     if (!lock) {
-        return refuse(config, files.lock, holder);
+        return fail(manager, ExitCode::kAlreadyRuns, log::Event::kSupervisorFailed,
+                    "group '" + config.group.name + "' already has a supervisor: pid " +
+                        (holder != 0 ? std::to_string(holder) : "unknown") + ", lock " +
+                        files.lock);
     }
     LaunchContext context = launch_context(config.log_format);
     context.open_files = raise_open_files();
-    const ExitCode code = run_group({options, config, context, files});
+    const ExitCode code = run_group({options, config, context, files, manager});
     log::log(log::Level::kInfo, log::Event::kSupervisorStopped,
              "stopped, exit code " + std::to_string(to_number(code)));
     return code;
@@ -114,20 +116,21 @@ ExitCode code_of(const Error& error) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    prepare_process();
+    ServiceManager manager = ServiceManager::from_environment();
     ExitCode code = ExitCode::kInternal;
+    const auto failed = [&](ExitCode with, const std::string& text) {
+        code = fail(manager, with, log::Event::kSupervisorFailed, text);
+    };
     try {
-        prepare_process();
         const CommandLine line = parse_command_line(argc, argv, std::cout, std::cerr);
-        code = line.options ? run(*line.options) : line.exit_code;
+        code = line.options ? run(*line.options, manager) : line.exit_code;
     } catch (const Error& error) {
-        code = code_of(error);
-        log::log(log::Level::kError, log::Event::kSupervisorFailed, error.text());
+        failed(code_of(error), error.text());
     } catch (const std::bad_alloc&) {
-        code = ExitCode::kSystem;
-        log::log(log::Level::kError, log::Event::kSupervisorFailed, "out of memory");
+        failed(ExitCode::kSystem, "out of memory");
     } catch (const std::exception& error) {
-        log::log(log::Level::kError, log::Event::kSupervisorFailed,
-                 std::string("a bug, please report it: ") + error.what());
+        failed(ExitCode::kInternal, std::string("a bug, please report it: ") + error.what());
     }
     // Whoever reads our output slowly gets the last lines too; who does not read it at all, holds
     // us up no longer than this.

@@ -1,5 +1,7 @@
 #include "run_group.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -26,6 +28,11 @@
 
 namespace shmipc::supervisor {
 namespace {
+
+constexpr std::chrono::milliseconds kShortestPass{10};
+constexpr std::chrono::milliseconds kLongestPass{1000};
+/// What the service manager is asked for at each pass.
+constexpr std::chrono::seconds kExtension{15};
 
 /// The listener that metrics.listen asks for, if any.
 class MetricsEndpoint {
@@ -61,13 +68,19 @@ class Daemon {
     Daemon(const DaemonSetup& setup, const Group& group)
         : setup_(setup),
           stops_(read_stops(setup, group)),
-          supervisor_({.io = io_, .group = group, .context = setup.context, .stops = stops_},
+          supervisor_({.io = io_,
+                       .group = group,
+                       .context = setup.context,
+                       .stops = stops_,
+                       .pass_every = pass_every(setup.manager)},
                       setup.config),
           endpoint_(io_, [this] { return metrics(); }),
           reloader_(
               io_, supervisor_,
               {.load = [this] { return load_config(setup_.options); },
-               .prepare = [this](const Config& fresh) { endpoint_.listen(fresh.metrics_listen); }}),
+               .prepare = [this](const Config& fresh) { endpoint_.listen(fresh.metrics_listen); },
+               .on_begin = [this] { on_reload(true); },
+               .on_end = [this] { on_reload(false); }}),
           control_({.io = io_,
                     .supervisor = supervisor_,
                     .reloader = reloader_,
@@ -79,7 +92,9 @@ class Daemon {
                                        [this](WorkerIndex worker) {
                                            reloader_.on_change();
                                            control_.on_change(worker);
-                                       }});
+                                       },
+                                   .on_phase = [this](Phase phase) { on_phase(phase); },
+                                   .on_pass = [this] { on_pass(); }});
         log::Options logging = log_options(setup.config);
         logging.on_broken_output = [this] {
             // Not at once: this comes from within a line of the log.
@@ -132,6 +147,52 @@ class Daemon {
         return metrics_text(report, control_.report(), process_report());
     }
 
+    /// Several within the time that the service manager's watchdog allows.
+    static std::chrono::milliseconds pass_every(const ServiceManager& manager) {
+        using std::chrono::milliseconds;
+        const auto watchdog = manager.watchdog();
+        return watchdog ? std::clamp(std::chrono::duration_cast<milliseconds>(*watchdog / 4),
+                                     kShortestPass, kLongestPass)
+                        : kLongestPass;
+    }
+
+    void on_phase(Phase phase) {
+        setup_.manager.status(supervisor_.status());
+        if (phase == Phase::kRunning) {
+            setup_.manager.ready();
+        } else if (phase == Phase::kStopping) {
+            stopping_since_ = std::chrono::steady_clock::now();
+            setup_.manager.stopping();
+        }
+    }
+
+    void on_reload(bool begins) {
+        // Before the group is ready the manager waits for that, and at the end for the end.
+        if (begins && supervisor_.phase() == Phase::kRunning) {
+            told_reloading_ = true;
+            setup_.manager.reloading();
+        } else if (!begins && std::exchange(told_reloading_, false) &&
+                   supervisor_.phase() == Phase::kRunning) {
+            setup_.manager.ready();
+        }
+    }
+
+    void on_pass() {
+        setup_.manager.status(supervisor_.status());
+        setup_.manager.pass();
+        if (supervisor_.phase() == Phase::kStarting || told_reloading_ || stops_in_time()) {
+            setup_.manager.extend(kExtension);
+        }
+    }
+
+    /// Whether the workers' end may still come: not beyond SIGKILL, which somebody else must see
+    /// to.
+    bool stops_in_time() const {
+        return supervisor_.phase() == Phase::kStopping &&
+               std::chrono::steady_clock::now() - stopping_since_ <
+                   supervisor_.config().longest_stop() + kExtension;
+    }
+
     void on_hang_up() {
         if (console_) {  // the terminal that the group belongs to is gone
             supervisor_.stop("hang-up");
@@ -159,6 +220,8 @@ class Daemon {
     Reloader reloader_;
     Control control_;
     std::optional<Console> console_;
+    bool told_reloading_ = false;
+    std::chrono::steady_clock::time_point stopping_since_{};
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "config/config.hpp"
 #include "config/options.hpp"
+#include "daemon/service_manager.hpp"
 #include "keeper/launch.hpp"
 #include "shared/exit_code.hpp"
 
@@ -27,6 +28,7 @@ struct DaemonSetup {
     const Config& config;
     const LaunchContext& context;
     const RuntimeFiles& files;
+    ServiceManager& manager;
 };
 
 /// Takes up the group, runs it until it ends, and leaves it. The caller holds the supervisor's

@@ -39,15 +39,6 @@ bool write_all(int fd, std::string_view bytes) noexcept {
     return true;
 }
 
-/// "device:inode" of a descriptor, as JOURNAL_STREAM has it; empty if it is closed.
-std::string stream_name(int fd) {
-    struct stat status {};
-    if (::fstat(fd, &status) != 0) {
-        return {};
-    }
-    return std::to_string(status.st_dev) + ":" + std::to_string(status.st_ino);
-}
-
 bool is_socket(int fd) noexcept {
     struct stat status {};
     return ::fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
@@ -182,8 +173,8 @@ bool output_is_journal() noexcept {
     }
     // It names standard error if the two differ: then standard output leads there too only if it is
     // a socket and nothing that somebody redirected it to.
-    return stream == stream_name(STDOUT_FILENO) ||
-           (stream == stream_name(STDERR_FILENO) && is_socket(STDOUT_FILENO));
+    return stream == os::device_and_inode(STDOUT_FILENO) ||
+           (stream == os::device_and_inode(STDERR_FILENO) && is_socket(STDOUT_FILENO));
 }
 
 }  // namespace shmipc::log::detail

@@ -1,6 +1,7 @@
 #include <shmipc/os.hpp>
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace shmipc::os {
@@ -11,6 +12,14 @@ void Fd::reset() noexcept {
         ::close(fd_);
         fd_ = -1;
     }
+}
+
+std::string device_and_inode(int fd) {
+    struct stat status {};
+    if (::fstat(fd, &status) != 0) {
+        return {};
+    }
+    return std::to_string(status.st_dev) + ":" + std::to_string(status.st_ino);
 }
 
 void raise_descriptor_limit() noexcept {

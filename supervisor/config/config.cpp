@@ -100,7 +100,7 @@ void read_log(TomlReader& root, const std::string& file, Config& config) {
     std::string level(log::name_of(config.log_level));
     std::string format(log::name_of(config.log_format));
     reader.read_word("level", level, {"debug", "info", "warning", "error"});
-    reader.read_word("format", format, {"auto", "human", "json"});
+    reader.read_word("format", format, {"auto", "human", "json", "journal"});
     config.log_level = log::parse_level(level).value_or(config.log_level);
     config.log_format = log::parse_format(format).value_or(config.log_format);
     reader.finish();
@@ -137,6 +137,14 @@ milliseconds Config::longest_start_limit() const {
     milliseconds longest = worker.start_limit;
     for (const auto& [index, settings] : workers) {
         longest = std::max(longest, settings.start_limit);
+    }
+    return longest;
+}
+
+milliseconds Config::longest_stop() const {
+    milliseconds longest = worker.stop_grace + worker.core_limit;
+    for (const auto& [index, settings] : workers) {
+        longest = std::max(longest, settings.stop_grace + settings.core_limit);
     }
     return longest;
 }

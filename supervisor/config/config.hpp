@@ -68,6 +68,8 @@ struct Config {
     [[nodiscard]] const WorkerSettings& settings_of(WorkerIndex index) const;
     /// The longest of all workers.
     [[nodiscard]] std::chrono::milliseconds longest_start_limit() const;
+    /// The longest that any worker may take to stop: grace and core together.
+    [[nodiscard]] std::chrono::milliseconds longest_stop() const;
     /// The shortest of all workers that have one; 0 if none has.
     [[nodiscard]] std::chrono::milliseconds shortest_heartbeat_limit() const;
 };

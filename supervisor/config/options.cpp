@@ -40,7 +40,7 @@ constexpr const char* kFooter =
     "   0  stopped in order               73  the group's objects cannot be created or removed\n"
     "  64  wrong usage                    75  another supervisor runs this group\n"
     "  69  the workers did not start      76  workers died too often\n"
-    "  70  a bug                          78  wrong configuration\n"
+    "  70  a bug                          78  wrong configuration, or a command that cannot be run\n"
     "  71  the system refused something";
 
 std::string not_one_of(const std::string& text, std::string_view words) {
@@ -104,7 +104,7 @@ std::string set_log_level(const std::string& text, Config& config) {
 std::string set_log_format(const std::string& text, Config& config) {
     const auto format = log::parse_format(text);
     config.log_format = format.value_or(config.log_format);
-    return format ? "" : not_one_of(text, "auto, human, json");
+    return format ? "" : not_one_of(text, "auto, human, json, journal");
 }
 
 std::string set_runtime_dir(const std::string& text, Config& config) {
@@ -143,7 +143,7 @@ void add_options(CLI::App& app, Options& options) {
     add_key(app, options, "--log-level", "log.level", "debug, info, warning, error; default: info",
             "LEVEL", set_log_level);
     add_key(app, options, "--log-format", "log.format",
-            "auto, human, json; default: auto (human on a terminal)", "FORMAT", set_log_format);
+            "auto, human, json, journal; default: auto", "FORMAT", set_log_format);
     add_key(app, options, "--runtime-dir", "runtime_dir",
             "For the lock and the control socket; default: /run/shmipc, or $XDG_RUNTIME_DIR/shmipc",
             "DIRECTORY", set_runtime_dir);
@@ -199,11 +199,9 @@ CommandLine parse_command_line(int argc, const char* const* argv, std::ostream& 
             }
         });
     }
-    Config logging;
     for (const auto& override_key : options.overrides) {
-        override_key(logging);
+        override_key(options.early);
     }
-    options.log_format = logging.log_format;
     return {std::move(options), ExitCode::kOk};
 }
 

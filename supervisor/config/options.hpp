@@ -18,7 +18,9 @@ struct Options {
     bool console = false;
     /// What the options set, to be applied on top of the file, in any order.
     std::vector<std::function<void(Config&)>> overrides;
-    std::optional<log::Format> log_format;  ///< also known before there is a Config
+    /// What the options alone make, not checked: there is something to log with before the file is
+    /// read.
+    Config early;
 };
 
 /// Options, or how to exit: after --help and --version, which go to `out`, and after errors, which

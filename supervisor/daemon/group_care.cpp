@@ -61,7 +61,8 @@ Group take_up_group(const Config& config) {
 
 ExitCode leave_group(const Config& config, bool created, ExitCode code) {
     const bool in_order = code == ExitCode::kOk;
-    if (config.persist || !(in_order || (code == ExitCode::kStartFailed && created))) {
+    const bool start_failed = code == ExitCode::kStartFailed || code == ExitCode::kConfig;
+    if (config.persist || !(in_order || (start_failed && created))) {
         log::log(log::Level::kInfo, log::Event::kMessage,
                  "the objects of group '" + config.group.name + "' stay, with their last messages");
         return code;

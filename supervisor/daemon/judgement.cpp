@@ -1,4 +1,5 @@
 // The part of Supervisor that judges the group as a whole: started, running, beyond help, stopped.
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -42,7 +43,7 @@ void Supervisor::judge() {
     } else if (phase_ == Phase::kRunning) {
         judge_running(now);
     } else if (phase_ == Phase::kStopping && now.running + now.rest == 0) {
-        phase_ = Phase::kStopped;
+        enter(Phase::kStopped);
         io_.stop();
     }
 }
@@ -51,13 +52,13 @@ void Supervisor::judge_start(const Tally& tally) {
     if (start_limit_passed_ && tally.rest > 0) {
         start_limit_passed();
     } else if (tally.failed == keepers_.size()) {
-        stop("no worker could be started", ExitCode::kStartFailed);
+        stop("no worker could be started", why_start_failed());
     } else if (tally.failed > 0 && config_.on_failure == OnFailure::kExit) {
-        stop(workers_in(is_failed) + " could not be started", ExitCode::kStartFailed);
+        stop(workers_in(is_failed) + " could not be started", why_start_failed());
     } else if (tally.rest == 0) {
-        phase_ = Phase::kRunning;
         start_timer_.cancel();
         report_ready(tally);
+        enter(Phase::kRunning);
         judge_running(tally);
     }
 }
@@ -94,6 +95,35 @@ void Supervisor::report_ready(const Tally& tally) {
              std::to_string(tally.running) + "/" + std::to_string(keepers_.size()) +
                  " workers ready" + (stopped.empty() ? "" : "; stopped by order: " + stopped) +
                  (failed.empty() ? "" : "; failed: " + failed));
+}
+
+ExitCode Supervisor::why_start_failed() const {
+    // A command that cannot be executed is wrong configuration: to try again would not mend it.
+    const auto not_executed = [](const WorkerKeeper& keeper) {
+        const auto& deaths = keeper.deaths().last();
+        return keeper.state() != State::kFailed ||
+               (!deaths.empty() && kind_of(deaths.back()) == DeathKind::kNotStarted);
+    };
+    return std::all_of(keepers_.begin(), keepers_.end(), not_executed) ? ExitCode::kConfig
+                                                                       : ExitCode::kStartFailed;
+}
+
+std::string Supervisor::status() const {
+    const Tally now = tally();
+    std::uint64_t restarts = 0;
+    for (const WorkerKeeper& keeper : keepers_) {
+        restarts += keeper.restarts();
+    }
+    const std::string failed = workers_in(is_failed);
+    const std::string stopped = workers_in(is_stopped);
+    if (phase_ == Phase::kStopping || phase_ == Phase::kStopped) {
+        return (exit_code_ == ExitCode::kOk ? "stopping: " : "failed: ") + stop_reason_;
+    }
+    return (phase_ == Phase::kStarting ? "starting: " : "") + std::to_string(now.running) + "/" +
+           std::to_string(keepers_.size()) + " workers ready, " + std::to_string(restarts) +
+           (restarts == 1 ? " restart" : " restarts") +
+           (stopped.empty() ? "" : "; stopped by order: " + stopped) +
+           (failed.empty() ? "" : "; failed: " + failed);
 }
 
 Supervisor::Tally Supervisor::tally() const {

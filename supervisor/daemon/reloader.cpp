@@ -62,6 +62,9 @@ void Reloader::start(Done done) {
     outcome_ = {};
     queue_.clear();
     current_.reset();
+    if (sources_.on_begin) {
+        sources_.on_begin();
+    }
     try {
         const Config fresh = sources_.load();
         sources_.prepare(fresh);
@@ -196,6 +199,9 @@ void Reloader::finish() {
     current_.reset();
     ++(outcome_.kind == Outcome::Kind::kDone ? succeeded_ : failed_);
     log_outcome(outcome_);
+    if (sources_.on_end) {
+        sources_.on_end();
+    }
     // May start the next reload from within.
     std::exchange(done_, nullptr)(std::exchange(outcome_, {}));
     if (!running() && std::exchange(again_, false) && supervisor_.takes_orders()) {

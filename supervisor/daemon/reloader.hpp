@@ -45,6 +45,8 @@ class Reloader {
         /// Does what may fail of a fresh configuration before it is taken over; throws Error, and
         /// has changed nothing then.
         std::function<void(const Config& fresh)> prepare;
+        std::function<void()> on_begin{};  ///< may be empty, as the next
+        std::function<void()> on_end{};
     };
 
     /// All outlive it, and what is posted to `io`.

@@ -52,7 +52,8 @@ Supervisor::Supervisor(const Surroundings& surroundings, Config config)
                     .random = seeded_random(),
                     .on_change = [this](WorkerIndex worker, Event event, State,
                                         State after) { on_change(worker, event, after); }},
-      name_lost_(config_.group.workers, false) {
+      name_lost_(config_.group.workers, false),
+      pass_every_(surroundings.pass_every) {
     signals_.add(SIGCHLD);
     for (std::uint32_t i = 0; i < config_.group.workers; ++i) {
         keepers_.emplace_back(surroundings_, WorkerIndex{i});
@@ -60,7 +61,7 @@ Supervisor::Supervisor(const Surroundings& surroundings, Config config)
 }
 
 void Supervisor::start() {
-    phase_ = Phase::kStarting;
+    enter(Phase::kStarting);
     wait_for_signal();
     tick();
     watch();
@@ -90,14 +91,22 @@ void Supervisor::stop(std::string_view reason, ExitCode code) {
              again ? std::string(reason) + " again: killing the workers that are left"
                    : std::string(reason) + ": stopping all workers");
     if (!again) {
-        phase_ = Phase::kStopping;
+        stop_reason_ = reason;
         exit_code_ = code;
+        enter(Phase::kStopping);
         start_timer_.cancel();
     }
     for (WorkerKeeper& keeper : keepers_) {
         keeper.order(again ? Event::kKill : Event::kStop);
     }
     judge_soon();  // also if no state changed: there may have been nobody to stop
+}
+
+void Supervisor::enter(Phase phase) {
+    phase_ = phase;
+    if (callbacks_.on_phase) {
+        callbacks_.on_phase(phase);
+    }
 }
 
 bool Supervisor::takes_orders() const noexcept {
@@ -159,13 +168,16 @@ void Supervisor::check_all() {
 }
 
 void Supervisor::tick() {
-    tick_.expires_after(1s);
+    tick_.expires_after(pass_every_);
     tick_.async_wait([this](const boost::system::error_code& error) {
         if (!error) {
             check_all();
             oom_.look();
             watch_names();
             log::flush(std::chrono::milliseconds{0});
+            if (callbacks_.on_pass) {
+                callbacks_.on_pass();
+            }
             tick();
         }
     });

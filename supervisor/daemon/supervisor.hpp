@@ -41,6 +41,8 @@ class Supervisor {
         const Group& group;
         const LaunchContext& context;
         OperatorStops& stops;
+        /// How often all workers are looked at without a sign from them.
+        std::chrono::milliseconds pass_every{1000};
     };
     /// What the group's life looks like from outside. All may be empty.
     struct Callbacks {
@@ -48,6 +50,10 @@ class Supervisor {
         std::function<void()> on_hang_up;
         /// A worker's state has changed. From within a change: must order nothing, post instead.
         std::function<void(WorkerIndex worker)> on_change;
+        /// The group is ready, or begins to stop.
+        std::function<void(Phase phase)> on_phase;
+        /// All workers have been looked at; every Surroundings::pass_every.
+        std::function<void()> on_pass;
     };
 
     /// What `surroundings` refers to outlives it.
@@ -81,6 +87,9 @@ class Supervisor {
 
     [[nodiscard]] const Config& config() const noexcept { return config_; }
     [[nodiscard]] ExitCode exit_code() const noexcept { return exit_code_; }
+    [[nodiscard]] Phase phase() const noexcept { return phase_; }
+    /// A line for people: "3/3 workers ready, 2 restarts; stopped by order: worker 1".
+    [[nodiscard]] std::string status() const;
     [[nodiscard]] State state(WorkerIndex index) const { return keeper(index).state(); }
     [[nodiscard]] std::uint64_t launch_number(WorkerIndex index) const {
         return keeper(index).launch_number();
@@ -109,6 +118,7 @@ class Supervisor {
     void watch();
     void watch_names();
     void on_change(WorkerIndex worker, Event event, State after);
+    void enter(Phase phase);
     void judge_soon();
     void judge();
     void judge_start(const Tally& tally);
@@ -116,6 +126,7 @@ class Supervisor {
     void start_limit_passed();
     void report_ready(const Tally& tally);
     [[nodiscard]] Tally tally() const;
+    [[nodiscard]] ExitCode why_start_failed() const;
     [[nodiscard]] std::string workers_in(bool (*belongs)(State)) const;
 
     boost::asio::io_context& io_;
@@ -136,6 +147,8 @@ class Supervisor {
     std::chrono::steady_clock::time_point born_ = std::chrono::steady_clock::now();
     Phase phase_ = Phase::kIdle;
     ExitCode exit_code_ = ExitCode::kOk;
+    const std::chrono::milliseconds pass_every_;
+    std::string stop_reason_;
     bool check_posted_ = false;
     bool judge_posted_ = false;
     bool start_limit_passed_ = false;

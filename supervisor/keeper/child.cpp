@@ -54,6 +54,7 @@ struct Birth {
     const rlimit* open_files;
     pid_t parent;
     int null;
+    int output;  ///< −1: stays
     int ready;
     int exec;
 };
@@ -87,8 +88,12 @@ void reset_signals() noexcept {
     const int null = ::fcntl(birth.null, F_DUPFD, kParkedDescriptors);
     const int ready = ::fcntl(birth.ready, F_DUPFD, kParkedDescriptors);
     const int exec = ::fcntl(birth.exec, F_DUPFD, kParkedDescriptors);
-    if (null < 0 || ready < 0 || exec < 0) {
+    const int output = birth.output < 0 ? -1 : ::fcntl(birth.output, F_DUPFD, kParkedDescriptors);
+    if (null < 0 || ready < 0 || exec < 0 || (birth.output >= 0 && output < 0)) {
         give_up(birth.exec, errno);
+    }
+    if (output >= 0 && (::dup2(output, STDOUT_FILENO) < 0 || ::dup2(output, STDERR_FILENO) < 0)) {
+        give_up(exec, errno);
     }
     if (::dup2(null, STDIN_FILENO) < 0 || ::dup2(ready, kReadyDescriptor) < 0 ||
         ::dup3(exec, kExecDescriptor, O_CLOEXEC) < 0 ||
@@ -136,6 +141,7 @@ Child spawn(const ChildSpec& spec) {
                       .open_files = spec.open_files ? &*spec.open_files : nullptr,
                       .parent = ::getpid(),
                       .null = null.get(),
+                      .output = spec.output,
                       .ready = ready.write.get(),
                       .exec = exec.write.get()};
     Child child;

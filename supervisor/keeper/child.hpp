@@ -1,10 +1,10 @@
 // Gives birth to one process, clean of everything that this one is.
 //
 // Between fork and exec only async-signal-safe calls: all that needs memory is prepared before. The
-// child is born with: standard input from /dev/null, standard output and error of the supervisor,
-// descriptor 3 to tell readiness with, and no other; all signals at their defaults and none
-// blocked; a process group of its own; the limit of open files that the supervisor was given;
-// SIGKILL as soon as the supervisor dies.
+// child is born with: standard input from /dev/null, standard output and error of the supervisor or
+// as the spec says, descriptor 3 to tell readiness with, and no other; all signals at their
+// defaults and none blocked; a process group of its own; the limit of open files that the
+// supervisor was given; SIGKILL as soon as the supervisor dies.
 //
 // One thread: the death signal is bound to the thread that forks.
 #pragma once
@@ -29,6 +29,7 @@ struct ChildSpec {
     std::vector<std::string> arguments;    ///< argv, its first included
     std::vector<std::string> environment;  ///< "NAME=value", nothing is added
     std::optional<rlimit> open_files;      ///< to restore in the child
+    int output = -1;                       ///< standard output and error; −1: the supervisor's
 };
 
 struct Child {

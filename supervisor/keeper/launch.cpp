@@ -17,6 +17,18 @@ bool is_scrubbed(std::string_view name) noexcept {
     return name == "NOTIFY_SOCKET" || name.starts_with("WATCHDOG_") || name.starts_with("LISTEN_");
 }
 
+constexpr std::string_view kJournalStream = "JOURNAL_STREAM=";
+
+/// Somebody redirected standard output and error since it was set.
+bool is_stale_journal_stream(std::string_view entry) {
+    if (!entry.starts_with(kJournalStream)) {
+        return false;
+    }
+    const std::string_view stream = entry.substr(kJournalStream.size());
+    return stream != os::device_and_inode(STDOUT_FILENO) &&
+           stream != os::device_and_inode(STDERR_FILENO);
+}
+
 std::string replace_all(std::string text, std::string_view pattern, const std::string& value) {
     for (std::size_t at = text.find(pattern); at != std::string::npos;
          at = text.find(pattern, at + value.size())) {
@@ -91,14 +103,12 @@ std::string with_values(std::string text, const Config& config, WorkerIndex inde
 LaunchContext launch_context(log::Format configured) {
     LaunchContext context;
     for (char** entry = ::environ; entry != nullptr && *entry != nullptr; ++entry) {
-        context.environment.emplace_back(*entry);
+        if (!is_stale_journal_stream(*entry)) {
+            context.environment.emplace_back(*entry);
+        }
     }
     context.own_directory = own_directory();
-    context.log_format = configured;
-    if (configured == log::Format::kAuto) {
-        context.log_format =
-            ::isatty(STDOUT_FILENO) == 1 ? log::Format::kHuman : log::Format::kJson;
-    }
+    context.log_format = log::resolve(configured);
     return context;
 }
 
@@ -134,6 +144,25 @@ ChildSpec plan_launch(const Config& config, WorkerIndex index, const WorkerSetti
     spec.environment = child_environment(config, index, settings, context);
     spec.open_files = context.open_files;
     return spec;
+}
+
+os::Fd open_output(const ChildSpec& spec, WorkerIndex index, const LaunchContext& context) {
+    if (context.log_format != log::Format::kJournal) {
+        return {};
+    }
+    const std::string program = spec.program.substr(spec.program.rfind('/') + 1);
+    return open_journal_stream(program + "-" + std::to_string(to_number(index)),
+                               context.journal_streams);
+}
+
+void redirect(ChildSpec& spec, const os::Fd& output) {
+    if (!output) {
+        return;
+    }
+    spec.output = output.get();
+    std::erase_if(spec.environment,
+                  [](const std::string& entry) { return entry.starts_with(kJournalStream); });
+    spec.environment.push_back(std::string(kJournalStream) + os::device_and_inode(output.get()));
 }
 
 }  // namespace shmipc::supervisor

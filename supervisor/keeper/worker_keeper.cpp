@@ -142,8 +142,11 @@ void WorkerKeeper::launch() {
         return;
     }
     try {
-        adopt(spawn(plan_launch(surroundings_.config, index_, settings_, program.path,
-                                surroundings_.context)));
+        ChildSpec spec = plan_launch(surroundings_.config, index_, settings_, program.path,
+                                     surroundings_.context);
+        const os::Fd output = open_output(spec, index_, surroundings_.context);
+        redirect(spec, output);
+        adopt(spawn(spec));
     } catch (const Error& error) {
         // The system is short of something: no different from a worker that dies at once, and
         // tried again as rarely.

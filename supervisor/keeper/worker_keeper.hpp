@@ -73,6 +73,7 @@ class WorkerKeeper {
     void watch();
 
     [[nodiscard]] WorkerReport report(const ConsumerTotals& totals) const;
+    [[nodiscard]] std::uint64_t restarts() const noexcept { return restarts_; }
     [[nodiscard]] const DeathRecord& deaths() const noexcept { return deaths_; }
     /// Counts the launches.
     [[nodiscard]] std::uint64_t launch_number() const noexcept { return machine_.launch(); }

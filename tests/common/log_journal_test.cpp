@@ -4,6 +4,7 @@
 #include <shmipc/os.hpp>
 
 #include "log_journal.hpp"
+#include "scratch.hpp"
 
 #include <doctest/doctest.h>
 
@@ -34,20 +35,13 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// A directory that is gone with its owner.
+/// Where a journald may listen.
 class Directory {
   public:
-    Directory() { REQUIRE(::mkdtemp(path_.data()) != nullptr); }
-    ~Directory() {
-        ::unlink(socket().c_str());
-        ::rmdir(path_.c_str());
-    }
-    Directory(const Directory&) = delete;
-    Directory& operator=(const Directory&) = delete;
-    [[nodiscard]] std::string socket() const { return path_ + "/socket"; }
+    [[nodiscard]] std::string socket() const { return scratch_.path() + "/socket"; }
 
   private:
-    std::string path_ = "/tmp/shmipc-journal-XXXXXX";
+    shmipc::test::Scratch scratch_;
 };
 
 struct Entry {

@@ -24,6 +24,8 @@ std::atomic<shmipc::Worker*> interruptible{nullptr};
 static_assert(std::atomic<bool>::is_always_lock_free &&
               std::atomic<shmipc::Worker*>::is_always_lock_free);
 
+bool journal = false;  // where the log goes; known from log::init() on
+
 void on_stop_signal(int /*signal*/) {
     // Release and acquire: the handler may run on any thread.
     stop_requested.store(true, std::memory_order_release);
@@ -76,6 +78,17 @@ void log_attached(const shmipc::Worker& worker) {
              {{"SHMIPC_PINS_RECLAIMED", pins.size()}});
 }
 
+/// Why this ends. In the journal with the fields of all lines, elsewhere on standard error.
+void complain(const char* what) {
+    using namespace shmipc;
+    if (journal) {
+        log::log(log::Level::kError, log::Event::kMessage, what);
+        log::flush(std::chrono::seconds{1});
+    } else {
+        std::cerr << "shmipc-worker: " << what << '\n';
+    }
+}
+
 void run(const shmipc::worker::Options& options) {
     using namespace shmipc;
     Worker membership = Worker::attach(options.group, options.index);
@@ -105,16 +118,17 @@ int main(int argc, char** argv) {
                    // A terminal that is stopped, or a pager, must not hold up what others wait for,
                    // nor make a supervisor believe that this worker hangs.
                    .never_block = true});
+        journal = log::resolve(options.log_format) == log::Format::kJournal;
         catch_stop_signals();
         run(options);
         log::flush(std::chrono::seconds{1});
         return static_cast<int>(ExitCode::kOk);
     } catch (const Error& error) {
-        std::cerr << "shmipc-worker: " << error.what() << '\n';
+        complain(error.what());
         return static_cast<int>(error.errc() == Errc::kIdentityBusy ? ExitCode::kIdentityBusy
                                                                     : ExitCode::kFailed);
     } catch (const std::exception& error) {
-        std::cerr << "shmipc-worker: " << error.what() << '\n';
+        complain(error.what());
         return static_cast<int>(ExitCode::kFailed);
     }
 }

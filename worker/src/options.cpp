@@ -47,7 +47,7 @@ std::string check_level(const std::string& text) {
     return log::parse_level(text) ? "" : "'" + text + "' is none of debug, info, warning, error";
 }
 std::string check_format(const std::string& text) {
-    return log::parse_format(text) ? "" : "'" + text + "' is none of auto, human, json";
+    return log::parse_format(text) ? "" : "'" + text + "' is none of auto, human, json, journal";
 }
 
 std::string from_environment(const char* variable, const char* otherwise) {
@@ -87,7 +87,7 @@ void add_options(CLI::App& app, Options& options, Texts& texts) {
         ->check(check_level)
         ->capture_default_str();
     app.add_option("--log-format", texts.log_format,
-                   "human, json, or auto: human on a terminal, else json")
+                   "human, json, journal, or auto: what fits standard output")
         ->check(check_format)
         ->capture_default_str();
 }

@@ -57,6 +57,10 @@ auto require(const std::string& what, Call&& call) {
     return result;
 }
 
+/// "device:inode" of an open file, by which JOURNAL_STREAM names the way into the journal
+/// (systemd.exec(5)); empty if `fd` is none.
+std::string device_and_inode(int fd);
+
 /// Raises this process's soft limit of open descriptors to its hard one: a group of N workers takes
 /// N of them to look after or to remove. What cannot be raised stays; the call that runs out of
 /// descriptors then says so.

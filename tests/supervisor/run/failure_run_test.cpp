@@ -36,7 +36,7 @@ TEST_CASE("a missing program is told once for each worker, with its path, and en
         CAPTURE(program);
         Process supervisor = run.start("[worker]\ncommand = [\"" + program + "\"]\n");
         require_line(supervisor, "no worker could be started");
-        CHECK(supervisor.exit_code() == 69);
+        CHECK(supervisor.exit_code() == 78);
         CHECK(occurrences(supervisor.output(), "cannot be executed: " + program + ": ") == 3);
         CHECK(occurrences(supervisor.output(), "restarting") == 0);
         CHECK(run.objects().empty());
@@ -46,7 +46,7 @@ TEST_CASE("a missing program is told once for each worker, with its path, and en
 TEST_CASE("a file that is not executable is told with the system's reason") {
     const SupervisorRun run;
     Process supervisor = run.start("[worker]\ncommand = [\"/etc/passwd\"]\n");
-    CHECK(supervisor.exit_code() == 69);
+    CHECK(supervisor.exit_code() == 78);
     CHECK(occurrences(supervisor.output(), "cannot be executed: /etc/passwd: Permission denied") ==
           3);
 }
@@ -82,7 +82,7 @@ TEST_CASE("one worker that cannot be executed ends the start if failures end the
     Process supervisor = run.start(script_worker(kGood) +
                                    "[worker.1]\ncommand = [\"/nonexistent\"]\n"
                                    "[restart]\non_failure = \"exit\"\n");
-    CHECK(supervisor.exit_code() == 69);
+    CHECK(supervisor.exit_code() == 78);
     CHECK(run.objects().empty());
 }
 

@@ -8,10 +8,12 @@ readonly storm_kills=5000           # of ./run.sh crash
 readonly boost_packages=(libboost1.83-dev libboost1.81-dev)   # one of them, the first there is
 readonly build_packages=(g++ cmake ninja-build libspdlog-dev libtomlplusplus-dev libcli11-dev
     libncurses-dev)
+readonly package_packages=(dpkg-dev file)          # what CPack asks
 readonly test_packages=(doctest-dev spin mandoc)   # and of Prometheus two programs: get_tools
 
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 readonly build_dir=build/release
+readonly package_dir=build/package
 readonly log=build/run.log
 
 usage() {
@@ -21,6 +23,8 @@ Usage:
   ./run.sh test [ARGS...]    build, and run all tests; ARGS go to ctest (-R name, --verbose, ...)
   ./run.sh crash [--quick]   build, and run the kill tests; without --quick storms of $storm_kills kills
                              on a group and of 16,000 on a supervisor's workers too
+  ./run.sh package           build the Debian packages shmipc, libshmipc0 and libshmipc-dev, and leave
+                             them in $package_dir
   ./run.sh --help
 
 Missing Debian packages are named first and then installed with APT (as root, or with sudo).
@@ -107,17 +111,17 @@ get_tools() {
     fi
 }
 
-# build ON|OFF [TARGETS...]: with or without the tests.
+# build PRESET ON|OFF [TARGETS...]: with or without the tests.
 build() {
-    local tests=$1 fresh=()
-    shift
+    local preset=$1 tests=$2 fresh=()
+    shift 2
     # A tree that was copied or moved brings a build directory that points elsewhere.
     if [[ -e $build_dir/CMakeCache.txt ]] &&
         ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$PWD" "$build_dir/CMakeCache.txt"; then
         fresh=(--fresh)
     fi
-    quietly 'Configuring' cmake --preset release "${fresh[@]}" -DSHMIPC_TESTS="$tests"
-    quietly 'Building' cmake --build --preset release ${1:+--target "$@"}
+    quietly 'Configuring' cmake --preset "$preset" "${fresh[@]}" -DSHMIPC_TESTS="$tests"
+    quietly 'Building' cmake --build --preset "$preset" ${1:+--target "$@"}
 }
 
 # Makes build/ and its log, and lets one at a time build there.
@@ -137,7 +141,7 @@ run() {
     local options=(--config config/shmipc.toml --group "run-$(id -u)" --workers "$1" --log-level debug)
     begin
     set_up "${build_packages[@]}"
-    build OFF shmipc-supervisor shmipc-worker shmipcctl
+    build release OFF shmipc-supervisor shmipc-worker shmipcctl
     exec {lock}>&-
     if ((EUID == 0)); then options+=(--runtime-dir /run/shmipc-run); fi
     if [[ -t 0 ]]; then options+=(--console); fi  # which tells how to use it
@@ -148,7 +152,7 @@ build_with_tests() {
     begin
     set_up "${build_packages[@]}" "${test_packages[@]}"
     get_tools
-    build ON
+    build release ON
     exec {lock}>&-
 }
 
@@ -166,6 +170,19 @@ run_crash() {
     fi
 }
 
+# Packages of the version that is built now, and no others, are in $package_dir afterwards.
+run_package() {
+    local packages
+    begin
+    set_up "${build_packages[@]}" "${package_packages[@]}"
+    rm -f "$package_dir"/*.deb
+    build package OFF package
+    packages=("$package_dir"/*.deb)
+    say 'Made these packages:'
+    printf '%s\n' "${packages[@]}"
+    say "Install them with: sudo apt install ${packages[*]/#/./}"
+}
+
 case ${1:-} in
     '') wrong_usage 'what shall it run?' ;;
     -h | --help | help)
@@ -178,6 +195,10 @@ case ${1:-} in
     crash)
         (($# == 1)) || [[ $# == 2 && $2 == --quick ]] || wrong_usage "crash takes nothing but --quick"
         run_crash "${@:2}"
+        ;;
+    package)
+        (($# == 1)) || wrong_usage "package takes no arguments"
+        run_package
         ;;
     *)
         if ! [[ $1 =~ ^[1-9][0-9]{0,3}$ ]] || (($1 < min_workers || $1 > max_workers)); then

@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
-# Does the project work on a Debian machine that has nothing? Makes a minimal root of the release
-# with mmdebstrap, puts the checkout's files into it, enters it with systemd-nspawn and does there
-# what a user does (inside.sh). As root. Where APT gets its packages from, and how, is what this
-# machine's own APT is set up for.
+# Does the project work on a Debian machine that has nothing? Makes a minimal root of the release,
+# puts the checkout's files into it, enters it with systemd-nspawn and does there what a user does
+# (inside.sh). As root.
 set -euo pipefail
 
 usage='Usage: tests/clean/check.sh 12|13 [--worktree]
@@ -10,15 +9,14 @@ Checks the last commit, or with --worktree the files as they are, on a clean roo
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repository=$(cd "$here/../.." && pwd)
-readonly here repository keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+readonly here repository
+# shellcheck source-path=SCRIPTDIR
+. "$here/../support/debian_root.sh"
 
 die() { printf 'clean: %s\n' "$*" >&2; exit 1; }
 
-case ${1:-} in
-    12) readonly suite=bookworm ;;
-    13) readonly suite=trixie ;;
-    *) printf '%s\n' "$usage" >&2; exit 64 ;;
-esac
+suite=$(debian_suite "${1:-}") || { printf '%s\n' "$usage" >&2; exit 64; }
+readonly suite
 case ${2:-} in
     '') readonly worktree=no ;;
     --worktree) readonly worktree=yes ;;
@@ -44,57 +42,6 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 chmod 0755 "$work"
 readonly work root=$work/root
-
-# The machine's own sources of Debian, for the suite wanted.
-write_sources() {
-    local uri release part
-    while IFS=$'\t' read -r uri release; do
-        part=${release#"${release%%-*}"}
-        [[ $part =~ ^(|-updates|-security)$ ]] || continue
-        printf 'deb [signed-by=%s] %s %s main\n' "$keyring" "$uri" "$suite$part"
-    done < <(debian_sources) | sort -u
-}
-
-# "uri <tab> suite" of each source that calls itself Debian, component main. Known after an update.
-debian_sources() {
-    apt-get indextargets 'Identifier: Packages' 'Origin: Debian' 'Component: main' \
-        --format $'$(REPO_URI)\t$(RELEASE)'
-}
-
-# Proxies, time-outs and the like, but not where this machine keeps its files.
-write_apt_conf() {
-    apt-config dump | grep -E '^Acquire::(http|https|Check-|Retries|ForceIPv|Languages)' || true
-}
-
-# Files that sources and settings refer to: the keyring, certificates, passwords.
-copy_apt_files() {
-    local file
-    for file in "$keyring" $(grep -oE '/[^] ";,]+' "$work/conf" | sort -u) \
-        /etc/apt/auth.conf /etc/apt/auth.conf.d/*.conf; do
-        if [[ -f $file ]]; then
-            install -D -m 0644 "$file" "$work/extra$file"
-        fi
-    done
-    mkdir -p "$work/extra"
-}
-
-make_root() {
-    local include=sudo,passwd
-    [[ -n $(debian_sources) ]] || apt-get -q update
-    write_sources >"$work/sources"
-    [[ -s $work/sources ]] || die "APT on this machine has no source of Debian's"
-    write_apt_conf >"$work/conf"
-    copy_apt_files
-    if grep -q ' https:' "$work/sources"; then
-        include+=,ca-certificates
-        install -D /etc/ssl/certs/ca-certificates.crt "$work/certificates.crt"
-    fi
-    mmdebstrap --quiet --mode=root --variant=apt --include="$include" --aptopt="$work/conf" \
-        --setup-hook="cp -a '$work/extra/.' \"\$1\"" \
-        --customize-hook="test ! -e '$work/certificates.crt' ||
-            cp '$work/certificates.crt' \"\$1/etc/ssl/certs/ca-certificates.crt\"" \
-        "$suite" "$root" "$work/sources"
-}
 
 copy_checkout() {
     mkdir "$root/srv/shmipc"
@@ -126,7 +73,7 @@ enter_root() {
 }
 
 start=$SECONDS
-make_root
+make_debian_root "$suite" "$root" "$work" sudo passwd
 copy_checkout
 printf 'clean: minimal Debian %s (%s) made in %d s\n' "$1" "$suite" $((SECONDS - start))
 enter_root

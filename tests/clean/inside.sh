@@ -73,7 +73,7 @@ wrote_again() { [[ -n $(wrote_after_line "$1" "$2") ]]; }
 
 wrong_usage() {
     local status arguments
-    for arguments in '' 1 1025 zero '3 3' 'crash 5'; do
+    for arguments in '' 1 1025 zero '3 3' 'crash 5' 'package now'; do
         status=0
         # shellcheck disable=SC2086  # several arguments in one word
         as_user ./run.sh $arguments >/dev/null 2>"$work/usage" </dev/null || status=$?

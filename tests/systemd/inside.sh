@@ -1,0 +1,519 @@
+#!/usr/bin/env bash
+# The part of check.sh that runs inside the booted root, as root: what an operator does with the
+# packages in /srv/packages, and /srv/next for an upgrade. Each check is a line of output.
+# shellcheck disable=SC2317  # functions are called by check
+set -euo pipefail
+shopt -s inherit_errexit nullglob
+
+readonly config=/etc/shmipc/shmipc.toml control=/run/shmipc/shmipc.control
+readonly soon_s=30 kills=100
+# shellcheck source=/dev/null
+debian=$(. /etc/os-release && echo "$VERSION_ID")
+work=$(mktemp -d)
+readonly debian work
+trap 'rm -rf "$work"' EXIT
+
+passed=0 failed=0
+# check WHAT COMMAND...: it succeeds; what it says is shown if not.
+check() {
+    local what=$1
+    shift
+    if "$@" >"$work/said" 2>&1; then
+        passed=$((passed + 1))
+        printf 'systemd: ok: %s\n' "$what"
+    else
+        failed=$((failed + 1))
+        printf 'systemd: FAILED: %s\n' "$what"
+        tail -n 30 "$work/said" | sed 's/^/    /'
+    fi
+}
+# Without these there is nothing left to check.
+must() {
+    local before=$failed
+    check "$@"
+    if ((failed > before)); then
+        journalctl --no-pager -n 60 || true
+        end
+    fi
+}
+end() {
+    printf '%d passed, %d failed\n' "$passed" "$failed"
+    ((failed == 0))
+    exit
+}
+no() { ! "$@"; }
+
+# eventually COMMAND...: until it succeeds.
+eventually() {
+    local deadline=$((SECONDS + soon_s))
+    until "$@" >"$work/try" 2>&1; do
+        if ((SECONDS >= deadline)); then
+            printf 'not within %d s: %s\n' "$soon_s" "$*"
+            cat "$work/try"
+            return 1
+        fi
+        sleep 0.02
+    done
+}
+
+property() { systemctl show --value --property "$1" "${2:-shmipc.service}"; }
+is() { [[ $(property "$1" "${3:-shmipc.service}") == "$2" ]] || { property "$1" "${3:-shmipc.service}"; false; }; }
+says() { property StatusText | tee /dev/stderr | grep -Eq "$1"; }
+
+# Entries of the journal since mark(), as lines of JSON; further arguments are matches.
+mark() {
+    journalctl --sync
+    journalctl --unit shmipc.service --lines 0 --show-cursor | sed -n 's/^-- cursor: //p' >"$work/cursor"
+    # Nothing was ever logged: from the beginning.
+    [[ -s $work/cursor ]] || journalctl --lines 0 --show-cursor | sed -n 's/^-- cursor: //p' >"$work/cursor"
+}
+entries() {
+    journalctl --sync
+    journalctl --unit shmipc.service --after-cursor "$(<"$work/cursor")" --output json --no-pager "$@"
+}
+logged() { entries "$@" | grep -q . || { entries --output short | tail -n 20; false; }; }
+told() { entries | grep -F "$1" || { entries --output cat | tail -n 20; false; }; }
+# value FIELD: of the first entry on standard input.
+value() { head -n 1 | grep -oP "\"$1\" ?: ?\"\K[^\"]*"; }
+
+ctl() { shmipcctl "$@"; }
+pid_of() { ctl status "$1" --json | grep -oP '"pid": ?\K[0-9]+' | tail -n 1; }
+number_of() { ctl peek "$1" --json | grep -oP '"value": ?"?\K[0-9]+'; }
+all_ready() { ctl status | head -n 1 | grep -F '3/3 workers ready'; }
+ready_anew() { [[ $(pid_of "$1") != "$2" ]] && ctl status "$1" --json | grep -qE '"state": ?"running"'; }
+greater() { echo "$1 > $2?"; (($1 > $2)); }
+
+configure() { cat >"$config"; }
+# A worker that writes to its standard streams before it becomes a good one.
+stray_command() {
+    printf 'command = ["/bin/sh", "-c", """%s; exec shmipc-worker --group {group} --workers {workers} --index {index}"""]\n' "$1"
+}
+drop_in() {
+    mkdir -p /etc/systemd/system/shmipc.service.d
+    cat >/etc/systemd/system/shmipc.service.d/test.conf
+    systemctl daemon-reload
+}
+no_drop_in() {
+    rm -rf /etc/systemd/system/shmipc.service.d
+    systemctl daemon-reload
+}
+restart() {
+    systemctl reset-failed shmipc.service 2>/dev/null || true
+    systemctl restart shmipc.service
+}
+
+processes() { cat /sys/fs/cgroup/system.slice/shmipc.service/cgroup.procs 2>/dev/null || true; }
+nothing_left() {
+    local left=(/dev/shm/shmipc.* /run/shmipc/*)
+    echo "processes: $(processes | tr '\n' ' '); files: ${left[*]}"
+    [[ -z $(processes) ]] && ((${#left[@]} == 0))
+}
+
+installation() {
+    export DEBIAN_FRONTEND=noninteractive
+    must 'apt-get update' apt-get -q update
+    must 'apt install ./shmipc_*.deb ./libshmipc0_*.deb' \
+        apt-get -q --yes --no-install-recommends install /srv/packages/shmipc_*.deb /srv/packages/libshmipc0_*.deb
+    check 'installing starts nothing' is ActiveState inactive
+    check 'installing enables nothing' is UnitFileState disabled
+    check 'user and group shmipc are there' bash -c 'getent passwd shmipc && getent group shmipc'
+    check '/run/shmipc is for members of group shmipc' \
+        test "$(stat -c '%U %G %a' /run/shmipc)" = 'shmipc shmipc 750'
+    check 'systemd-analyze verify is silent' silent systemd-analyze verify shmipc.service shmipc@demo.service
+    local exposure
+    exposure=$(systemd-analyze security --offline=true --no-pager shmipc.service | sed -nE 's/.*exposure level for .*: ([0-9.]+).*/\1/p')
+    check "exposure $exposure, at most 0.8" \
+        systemd-analyze security --offline=true --threshold=8 --no-pager shmipc.service
+    check 'the message catalog has all events' test \
+        "$(journalctl --list-catalog 2>/dev/null | grep -c ' shmipc: ')" \
+        = "$(grep -c '^-- ' /usr/lib/systemd/catalog/shmipc.catalog)"
+    useradd --create-home --groups shmipc member
+    useradd --create-home stranger
+}
+silent() {
+    "$@" >"$work/noise" 2>&1
+    cat "$work/noise"
+    [[ ! -s $work/noise ]]
+}
+
+starting() {
+    mark
+    must 'systemctl start shmipc' systemctl start shmipc
+    check 'start returns when all workers are ready' all_ready
+    check 'the status line tells so' says '^3/3 workers ready, 0 restarts$'
+    check 'each worker told that it is ready' bash -c "(( $(entries SHMIPC_EVENT=worker_ready | wc -l) == 3 ))"
+    check 'the supervisor told last' bash -c "[[ $(entries SHMIPC_EVENT=supervisor_ready | value __MONOTONIC_TIMESTAMP) -ge $(entries SHMIPC_EVENT=worker_ready | tail -n 1 | value __MONOTONIC_TIMESTAMP) ]]"
+    check 'three objects, of user shmipc, for the group to read' test \
+        "$(stat -c '%U %G %a' /dev/shm/shmipc.shmipc.* | sort | uniq -c | tr -s ' ')" = ' 3 shmipc shmipc 640'
+    check 'the socket is for user and group' test "$(stat -c '%U %G %a' "$control")" = 'shmipc shmipc 660'
+    check 'the workers have no privileges to gain' grep -qE '^NoNewPrivs:\s1$' "/proc/$(pid_of 0)/status"
+    check 'the workers have no capabilities' grep -qE '^CapBnd:\s0+$' "/proc/$(pid_of 0)/status"
+
+    mark
+    check 'a member of the group asks' setpriv --reuid=member --regid=member --init-groups shmipcctl status
+    check 'a member of the group reads messages' setpriv --reuid=member --regid=member --init-groups shmipcctl peek all
+    check 'a member of the group orders' setpriv --reuid=member --regid=member --init-groups shmipcctl restart 1
+    check 'the journal tells who ordered it' logged SHMIPC_EVENT=order "SHMIPC_PEER_UID=$(id -u member)"
+    check 'a stranger is refused, with exit code 77' refused_stranger
+}
+refused_stranger() {
+    local status=0
+    setpriv --reuid=stranger --regid=stranger --init-groups shmipcctl status || status=$?
+    echo "exit $status"
+    ((status == 77))
+}
+
+# What section worker_exited of shmipc-journal(7) promises, and what every entry has.
+readonly promised='EXIT_CODE EXIT_STATUS SHMIPC_WORKER_PID SHMIPC_INCARNATION SHMIPC_UPTIME_USEC
+    SHMIPC_RESTARTS SHMIPC_BACKOFF_USEC SHMIPC_SEQUENCE SHMIPC_PINS_HELD SHMIPC_EVENT SHMIPC_GROUP
+    SHMIPC_WORKER MESSAGE MESSAGE_ID PRIORITY SYSLOG_IDENTIFIER CODE_FILE CODE_LINE CODE_FUNC'
+has_all_fields() {
+    local field entry=$1
+    for field in $promised; do
+        grep -q "\"$field\" \?:" <<<"$entry" || { echo "no $field in $entry"; return 1; }
+    done
+}
+
+dying() {
+    local worker pid before entry
+    configure <<<$'workers = 3\n[restart]\ninitial = "10ms"'
+    restart
+    for worker in 0 1 2; do
+        eventually number_of "$worker" >"$work/said"
+        pid=$(pid_of "$worker") before=$(number_of "$worker")
+        mark
+        kill -KILL "$pid"
+        check "worker $worker is back within a second of kill -9" within_a_second "$worker" "$pid"
+        check "worker $worker: its obituary" logged SHMIPC_EVENT=worker_exited "SHMIPC_WORKER=$worker" \
+            EXIT_CODE=killed EXIT_STATUS=9 "SHMIPC_WORKER_PID=$pid" MESSAGE_ID=414e79fcf5ac46168db8835b6b01e078
+        entry=$(entries SHMIPC_EVENT=worker_exited | head -n 1)
+        check "worker $worker: all promised fields" has_all_fields "$entry"
+        check "worker $worker: started, attached and ready again" \
+            test "$(entries "SHMIPC_WORKER=$worker" | grep -oE '"worker_(started|attached|ready)"' | sort | tr '\n' ' ')" \
+            = '"worker_attached" "worker_ready" "worker_started" '
+        check "worker $worker: the others went on undisturbed" no bash -c "[[ -n '$(entries SHMIPC_EVENT=worker_exited | grep -v "\"SHMIPC_WORKER\" *: *\"$worker\"" | value SHMIPC_WORKER)' ]]"
+        check "worker $worker: values go on" eventually newer "$worker" "$before"
+    done
+    check 'the status line counts restarts' eventually says '^3/3 workers ready, 3 restarts$'
+    journalctl --sync
+    check 'journalctl -x explains, with the values filled in' explained
+    check 'journalctl SHMIPC_WORKER=2 has its life, told by itself and by the supervisor' \
+        test "$(journalctl -u shmipc SHMIPC_WORKER=2 -o json | grep -oE '"SYSLOG_IDENTIFIER" ?: ?"[^"]*"' | sort -u | wc -l)" = 2
+    check 'journalctl -o verbose shows the fields' bash -c \
+        'journalctl -u shmipc SHMIPC_EVENT=worker_exited -o verbose | grep -q "SHMIPC_BACKOFF_USEC="'
+    check 'nothing in the journal is JSON, or without its unit' \
+        test "$(journalctl -u shmipc -o cat | grep -c '^{')" = 0
+}
+within_a_second() {
+    local deadline=$((${EPOCHREALTIME/[.,]/} + 1000000))
+    until ready_anew "$1" "$2"; do
+        ((${EPOCHREALTIME/[.,]/} < deadline)) || return 1
+    done
+}
+newer() { greater "$(number_of "$1")" "$2"; }
+explained() {
+    journalctl -u shmipc -x SHMIPC_EVENT=worker_exited --no-pager >"$work/explained"
+    cat "$work/explained"
+    grep -q 'What to do: ' "$work/explained" && grep -q 'Worker [012] of group shmipc has ended (killed, status 9)' "$work/explained" &&
+        ! grep -q '@[A-Z_]*@' "$work/explained"
+}
+
+# From kill to ready, by the journal's own times: for the record.
+latency() {
+    local i pid worker killed_at ready_at
+    configure <<<$'workers = 3\n[restart]\nmax_restarts = 0\nstable_after = "0s"'
+    restart
+    : >"$work/latencies"
+    for ((i = 0; i < kills; ++i)); do
+        worker=$((i % 3))
+        pid=$(pid_of "$worker")
+        mark
+        killed_at=${EPOCHREALTIME/[.,]/}
+        kill -KILL "$pid"
+        eventually ready_anew "$worker" "$pid" || return 1
+        ready_at=$(entries SHMIPC_EVENT=worker_ready "SHMIPC_WORKER=$worker" | value _SOURCE_REALTIME_TIMESTAMP)
+        echo $((ready_at - killed_at)) >>"$work/latencies"
+    done
+    sort -n "$work/latencies" >"$work/sorted"
+}
+print_latency() {
+    awk '{ t[NR] = $1 / 1000 } END {
+        printf "systemd: from kill -9 to ready, %d kills: p50 %.1f ms, p99 %.1f ms, max %.1f ms\n",
+            NR, t[int((NR + 1) / 2)], t[int(NR * 0.99)], t[NR] }' "$work/sorted"
+}
+
+killing_the_supervisor() {
+    local main before pids
+    main=$(property MainPID) before=$(number_of 0) pids=$(processes)
+    mark
+    kill -KILL "$main"
+    check 'kill -9 of the supervisor: systemd starts it again' eventually another_main "$main"
+    check 'all workers are ready again' eventually all_ready
+    check 'systemd counts one restart' is NRestarts 1
+    check 'the messages survived' newer_or_same 0 "$before"
+    check 'the objects were taken up' logged SHMIPC_EVENT=supervisor_starting
+    check 'no orphan of the first supervisor' no_one_of "$pids"
+    check 'four processes, and no more' test "$(processes | wc -l)" = 4
+}
+another_main() { [[ $(property MainPID) != "$1" && $(property ActiveState) == active ]]; }
+newer_or_same() { greater "$(number_of "$1")" $(($2 - 1)); }
+no_one_of() {
+    local pid
+    for pid in $1; do
+        if [[ -e /proc/$pid ]]; then return 1; fi
+    done
+}
+
+hanging() {
+    local pid
+    configure <<<$'workers = 3\n[worker]\nheartbeat_limit = "1s"\nstop_grace = "1s"'
+    check 'reload with a shorter heartbeat limit' systemctl reload shmipc
+    pid=$(pid_of 1)
+    mark
+    kill -STOP "$pid"
+    check 'a worker that is stopped (SIGSTOP) is found, and started anew' eventually ready_anew 1 "$pid"
+    check 'the journal tells that it hung' logged SHMIPC_EVENT=worker_hung SHMIPC_WORKER=1
+    drop_in <<<$'[Service]\nWatchdogSec=2s\nTimeoutAbortSec=5s'
+    restart
+    pid=$(property MainPID)
+    kill -STOP "$pid"
+    check 'a supervisor that is stopped is found by the watchdog, and started anew' eventually another_main "$pid"
+    check 'all workers are ready again' eventually all_ready
+    no_drop_in
+}
+
+reloading() {
+    local pids
+    pids=$(processes)
+    configure <<<$'workers = 3\n[worker]\nstop_grace = "2s"'
+    mark
+    check 'systemctl reload' systemctl reload shmipc
+    check 'the journal tells what changed' told 'worker.stop_grace'
+    check 'the service stays active' is ActiveState active
+    configure <<<$'workers = 3\n[worker]\nstop_graze = "2s"'
+    mark
+    check 'systemctl reload with a bad file fails' no systemctl reload shmipc
+    check 'it says where, and what the key may be' told "$config:3:1"
+    check 'the service stays active after it' is ActiveState active
+    check 'the processes are the same' test "$(processes)" = "$pids"
+    check 'the status line is as before' eventually says '^3/3 workers ready'
+    configure <<<'workers = 3'
+}
+
+# refused WHAT EXIT-CODE MESSAGE: systemctl start fails with them, once and for all.
+refused() {
+    mark
+    check "$1: systemctl start fails" no systemctl start shmipc
+    check "$1: the journal tells the remedy" told "$3"
+    check "$1: systemctl status tells it too" says '^failed: '
+    check "$1: exit code $2" is ExecMainStatus "$2"
+    check "$1: systemd does not loop" is ActiveState failed
+    check "$1: it was tried once" is NRestarts 0
+    check "$1: nothing is left" nothing_left
+    systemctl reset-failed shmipc
+}
+refusing() {
+    systemctl stop shmipc
+    configure <<<'workers = "three"'
+    refused 'bad configuration' 78 "$config:1:1"
+    configure <<<$'workers = 3\n[worker]\ncommand = ["/usr/bin/my-worker"]'
+    refused 'missing worker' 78 'cannot be executed: /usr/bin/my-worker: No such file'
+    configure <<<'workers = 3'
+    mount -o remount,size=64k /dev/shm
+    refused 'full /dev/shm' 73 'mount -o remount'
+    mount -o remount,size=50% /dev/shm
+    configure <<<$'workers = 3\n[worker]\nstart_limit = "300ms"\ncommand = ["/bin/sleep", "1000"]'
+    mark
+    check 'workers that never get ready: systemctl start fails' no systemctl start shmipc
+    check 'workers that never get ready: the journal tells' told 'not ready within 300ms'
+    systemctl stop shmipc
+    systemctl reset-failed shmipc
+    configure <<<'workers = 3'
+}
+
+patience() {
+    drop_in <<<$'[Service]\nTimeoutStartSec=2s\nTimeoutStopSec=2s'
+    { printf 'workers = 3\n[worker]\nstop_grace = "5s"\n'; stray_command 'trap \"\" TERM; sleep 4'; } | configure
+    check 'a start that takes longer than TimeoutStartSec= is waited for' systemctl restart shmipc
+    { printf 'workers = 3\n[worker]\nstop_grace = "5s"\n'
+        printf 'command = ["/bin/sh", "-c", """trap "" TERM; echo >&3; while :; do sleep 1; done"""]\n'; } | configure
+    check 'workers that ignore SIGTERM' systemctl restart shmipc
+    check 'a stop that takes longer than TimeoutStopSec=' systemctl stop shmipc
+    check 'is waited for' is Result success
+    check 'leaves nothing' nothing_left
+    no_drop_in
+    configure <<<'workers = 3'
+}
+
+stray_output() {
+    { printf 'workers = 3\n[worker]\n'
+        # shellcheck disable=SC2016  # for the worker's shell
+        stray_command 'echo stray $JOURNAL_STREAM = $(stat -L -c %d:%i /dev/fd/1); echo \"<3>bad\" >&2'; } | configure
+    mark
+    check 'workers that write to their standard streams' restart
+    check 'a line on standard output is in the journal, under a name of its own' logged SYSLOG_IDENTIFIER=sh-1 PRIORITY=6
+    check 'a line on standard error too, with the priority that it asks for' logged SYSLOG_IDENTIFIER=sh-1 PRIORITY=3 MESSAGE=bad
+    check 'JOURNAL_STREAM tells the truth' journal_stream_is_true
+    configure <<<'workers = 3'
+    restart
+}
+journal_stream_is_true() {
+    local line
+    line=$(entries SYSLOG_IDENTIFIER=sh-2 PRIORITY=6 | value MESSAGE)
+    echo "$line"
+    [[ $line =~ ^stray\ ([0-9]+:[0-9]+)\ =\ ([0-9]+:[0-9]+)$ && ${BASH_REMATCH[1]} == "${BASH_REMATCH[2]}" ]]
+}
+
+journald_in_trouble() {
+    local pid main
+    main=$(property MainPID)
+    mark
+    systemctl restart systemd-journald
+    pid=$(pid_of 0)
+    kill -KILL "$pid"
+    check 'journald is restarted: a worker dies and is back' eventually ready_anew 0 "$pid"
+    check 'the journal has it' eventually logged SHMIPC_EVENT=worker_exited "SHMIPC_WORKER_PID=$pid"
+    local journald
+    journald=$(property MainPID systemd-journald.service)
+    kill -STOP "$journald"
+    pid=$(pid_of 1)
+    kill -KILL "$pid"
+    check 'journald stands still: a worker dies and is back' eventually ready_anew 1 "$pid"
+    check 'journald stands still: the group answers' all_ready
+    kill -CONT "$journald"
+    check 'the journal has it afterwards' eventually logged SHMIPC_EVENT=worker_exited "SHMIPC_WORKER_PID=$pid"
+    check 'the supervisor is the same' is MainPID "$main"
+}
+
+instances() {
+    printf 'workers = 2\n' >/etc/shmipc/demo.toml
+    must 'systemctl start shmipc@demo' systemctl start shmipc@demo
+    check 'the instance has a group of its own' bash -c 'shmipcctl --group demo status | grep -F "2/2 workers ready"'
+    check 'systemctl reload shmipc@demo' systemctl reload shmipc@demo
+    check 'the first group is still there' all_ready
+    systemctl stop shmipc@demo
+    check 'stopping it takes nothing away from the first' all_ready
+    local left=(/dev/shm/shmipc.demo.* /run/shmipc/demo.*)
+    check 'and leaves nothing of itself' test "${#left[@]}" = 0
+    rm /etc/shmipc/demo.toml
+}
+
+# The drop-ins of shmipc-supervisor(8).
+drop_ins() {
+    drop_in <<<$'[Service]\nPrivateNetwork=no\nIPAddressDeny=\nRestrictAddressFamilies=AF_INET AF_INET6'
+    configure <<<$'workers = 3\n[metrics]\nlisten = "127.0.0.1:9464"'
+    check 'with the drop-in for the network' restart
+    check 'Prometheus can read the metrics' bash -c \
+        'exec 3<>/dev/tcp/127.0.0.1/9464; printf "GET /metrics HTTP/1.0\r\n\r\n" >&3; grep -q shmipc_ <&3'
+    drop_in <<<$'[Service]\nRestrictRealtime=no\nLimitRTPRIO=50\nLimitMEMLOCK=infinity'
+    { printf 'workers = 3\n[worker]\n'; stray_command 'chrt --fifo 10 true && echo realtime'; } | configure
+    mark
+    check 'with the drop-in for real-time scheduling' restart
+    check 'a worker may have it' logged SYSLOG_IDENTIFIER=sh-0 MESSAGE=realtime
+    no_drop_in
+    configure <<<'workers = 3'
+    restart
+}
+
+out_of_memory() {
+    drop_in <<<$'[Service]\nMemoryMax=64M\nMemorySwapMax=0'
+    { printf 'workers = 3\n[worker.1]\n'
+        stray_command '[ -e /tmp/ate ] || { sleep 2; : >/tmp/ate; tail /dev/zero; }'; } | configure
+    mark
+    systemctl restart --no-block shmipc
+    check 'a worker that runs out of memory is that worker'"'"'s death alone' eventually all_ready
+    check 'its obituary tells the cause' eventually told 'memory had run out'
+    check 'the service stays active' is ActiveState active
+    no_drop_in
+    configure <<<'workers = 3'
+    restart
+}
+
+varlinkctl_works() {
+    check 'varlinkctl info' bash -c "varlinkctl info $control | grep -F io.shmipc"
+    check 'varlinkctl introspect' bash -c "varlinkctl introspect $control io.shmipc | grep -F 'method Restart'"
+    check 'varlinkctl call Status' bash -c "varlinkctl call $control io.shmipc.Status '{}' | grep -F running"
+    check 'varlinkctl call Restart' varlinkctl call "$control" io.shmipc.Restart '{"workers":[1]}'
+}
+
+stopping() {
+    check 'systemctl stop' systemctl stop shmipc
+    check 'in order' is Result success
+    check 'leaves no process, object or socket' nothing_left
+}
+
+upgrading() {
+    local before main
+    configure <<<$'workers = 3\npersist = true'
+    restart
+    eventually number_of 0 >"$work/said"
+    eventually newer 0 3
+    before=$(number_of 0) main=$(property MainPID)
+    mark
+    must 'an upgrade' apt-get -q --yes --no-install-recommends install /srv/next/*.deb
+    check 'an upgrade restarts the service' another_main "$main"
+    check 'all workers are ready after it' all_ready
+    check 'with persist = true the messages are kept' newer_or_same 0 "$before"
+    check 'with persist = true the objects were taken up' logged SHMIPC_EVENT=supervisor_starting
+    configure <<<$'workers = 3\npersist = false'
+    restart
+    main=$(property MainPID)
+    mark
+    must 'a downgrade' apt-get -q --yes --allow-downgrades --no-install-recommends install /srv/packages/*.deb
+    check 'a downgrade restarts the service' another_main "$main"
+    check 'without persist the group begins empty' logged SHMIPC_EVENT=group_created
+    systemctl stop shmipc
+    must 'an upgrade while stopped' apt-get -q --yes --no-install-recommends install /srv/next/*.deb
+    check 'starts nothing' is ActiveState inactive
+    check 'the changed configuration is kept' grep -q 'persist = false' "$config"
+}
+
+removing() {
+    configure <<<$'workers = 3\npersist = true'
+    systemctl enable --now shmipc
+    check 'enabled and running' all_ready
+    must 'apt remove' apt-get -q --yes remove shmipc
+    check 'apt remove leaves no process, object or socket' nothing_left
+    check 'apt remove keeps the configuration' test -e "$config"
+    must 'apt install again' apt-get -q --yes --no-install-recommends install /srv/packages/shmipc_*.deb /srv/packages/libshmipc0_*.deb --allow-downgrades
+    check 'it is still enabled' is UnitFileState enabled
+    systemctl restart shmipc
+    check 'it runs with the configuration from before' all_ready
+    must 'apt purge' apt-get -q --yes purge shmipc libshmipc0 libshmipc-dev
+    check 'apt purge leaves no process, object or socket' nothing_left
+    check 'apt purge leaves no file' no_file_left
+    check 'apt purge leaves no user or group' bash -c '! getent passwd shmipc && ! getent group shmipc'
+    check 'apt purge leaves no unit' is LoadState not-found
+    check 'apt purge leaves nothing in the catalog' bash -c '! journalctl --list-catalog | grep " shmipc: "'
+}
+no_file_left() {
+    local left
+    left=$(find / -xdev \( -path /proc -o -path /sys -o -path /srv -o -path "$work" \) -prune -o -iname '*shmipc*' -print \
+        | grep -vE '^/var/(log/journal|cache/apt|log/apt|log/dpkg)') || true
+    echo "$left"
+    [[ -z $left && ! -e /run/shmipc ]]
+}
+
+installation
+starting
+dying
+check "$kills kills" latency
+print_latency
+killing_the_supervisor
+hanging
+reloading
+refusing
+check 'systemctl start after all that' systemctl start shmipc
+stray_output
+journald_in_trouble
+instances
+drop_ins
+out_of_memory
+patience
+check 'systemctl start again' systemctl start shmipc
+# Debian 12's systemd has no varlinkctl.
+if ((debian >= 13)); then varlinkctl_works; fi
+stopping
+upgrading
+removing
+end

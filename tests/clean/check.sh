@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Does the project work on a Debian machine that has nothing? Makes a minimal root of the release,
 # puts the checkout's files into it, enters it with systemd-nspawn and does there what a user does
-# (inside.sh). As root.
+# (inside.sh); then, with the packages that were built there, what an operator does with the service
+# (../systemd). As root.
 set -euo pipefail
 
 usage='Usage: tests/clean/check.sh 12|13 [--worktree]
@@ -77,4 +78,7 @@ make_debian_root "$suite" "$root" "$work" sudo passwd
 copy_checkout
 printf 'clean: minimal Debian %s (%s) made in %d s\n' "$1" "$suite" $((SECONDS - start))
 enter_root
+mv "$root/home/tester/shmipc/build/package" "$work/packages"
+rm -rf --one-file-system "$root"
+"$here/../systemd/check.sh" "$1" "$work/packages"
 printf 'clean: all well on Debian %s, %d s\n' "$1" $((SECONDS - start))

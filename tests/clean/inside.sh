@@ -173,6 +173,9 @@ if (($(. /etc/os-release && echo "$VERSION_ID") >= 13)); then
     DEBIAN_FRONTEND=noninteractive apt-get -q --yes --no-install-recommends install systemd >/dev/null
     "$tree/tests/supervisor/run/varlinkctl.sh" "$tree/build/release/bin"
 fi
+step 'an ordinary user: ./run.sh package'
+output=$work/package
+as_user ./run.sh package </dev/null >"$output" 2>&1 || fail './run.sh package'
 step 'an ordinary user without sudo: ./run.sh 3 without a terminal'
 rm /etc/sudoers.d/tester
 daemon as_user

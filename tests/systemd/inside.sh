@@ -9,7 +9,7 @@ readonly config=/etc/shmipc/shmipc.toml control=/run/shmipc/shmipc.control
 readonly soon_s=30 kills=100
 # shellcheck source=/dev/null
 debian=$(. /etc/os-release && echo "$VERSION_ID")
-work=$(mktemp -d)
+work=$(mktemp -d) since=now
 readonly debian work
 trap 'rm -rf "$work"' EXIT
 
@@ -60,16 +60,12 @@ property() { systemctl show --value --property "$1" "${2:-shmipc.service}"; }
 is() { [[ $(property "$1" "${3:-shmipc.service}") == "$2" ]] || { property "$1" "${3:-shmipc.service}"; false; }; }
 says() { property StatusText | tee /dev/stderr | grep -Eq "$1"; }
 
-# Entries of the journal since mark(), as lines of JSON; further arguments are matches.
-mark() {
-    journalctl --sync
-    journalctl --unit shmipc.service --lines 0 --show-cursor | sed -n 's/^-- cursor: //p' >"$work/cursor"
-    # Nothing was ever logged: from the beginning.
-    [[ -s $work/cursor ]] || journalctl --lines 0 --show-cursor | sed -n 's/^-- cursor: //p' >"$work/cursor"
-}
+# Entries of the journal since mark(), as lines of JSON; further arguments are matches. (By time:
+# --after-cursor of systemd 252 passes over one entry too many if there are matches.)
+mark() { since=@${EPOCHREALTIME/,/.}; }
 entries() {
     journalctl --sync
-    journalctl --unit shmipc.service --after-cursor "$(<"$work/cursor")" --output json --no-pager "$@"
+    journalctl --unit shmipc.service --since "$since" --output json --no-pager "$@"
 }
 logged() { entries "$@" | grep -q . || { entries --output short | tail -n 20; false; }; }
 told() { entries | grep -F "$1" || { entries --output cat | tail -n 20; false; }; }
@@ -97,8 +93,10 @@ no_drop_in() {
     rm -rf /etc/systemd/system/shmipc.service.d
     systemctl daemon-reload
 }
+# So that what failed before does not count. It is an error if nothing has.
+forget_failures() { systemctl reset-failed shmipc.service 2>/dev/null || true; }
 restart() {
-    systemctl reset-failed shmipc.service 2>/dev/null || true
+    forget_failures
     systemctl restart shmipc.service
 }
 
@@ -113,7 +111,7 @@ installation() {
     export DEBIAN_FRONTEND=noninteractive
     must 'apt-get update' apt-get -q update
     must 'apt install ./shmipc_*.deb ./libshmipc0_*.deb' \
-        apt-get -q --yes --no-install-recommends install /srv/packages/shmipc_*.deb /srv/packages/libshmipc0_*.deb
+        apt-get -q --yes --no-install-recommends install /srv/packages/{shmipc,libshmipc0}_*.deb
     check 'installing starts nothing' is ActiveState inactive
     check 'installing enables nothing' is UnitFileState disabled
     check 'user and group shmipc are there' bash -c 'getent passwd shmipc && getent group shmipc'
@@ -124,6 +122,7 @@ installation() {
     exposure=$(systemd-analyze security --offline=true --no-pager shmipc.service | sed -nE 's/.*exposure level for .*: ([0-9.]+).*/\1/p')
     check "exposure $exposure, at most 0.8" \
         systemd-analyze security --offline=true --threshold=8 --no-pager shmipc.service
+    check 'one worker that runs out of memory does not end the service' is OOMPolicy continue
     check 'the message catalog has all events' test \
         "$(journalctl --list-catalog 2>/dev/null | grep -c ' shmipc: ')" \
         = "$(grep -c '^-- ' /usr/lib/systemd/catalog/shmipc.catalog)"
@@ -310,7 +309,7 @@ refused() {
     check "$1: systemd does not loop" is ActiveState failed
     check "$1: it was tried once" is NRestarts 0
     check "$1: nothing is left" nothing_left
-    systemctl reset-failed shmipc
+    forget_failures
 }
 refusing() {
     systemctl stop shmipc
@@ -319,7 +318,7 @@ refusing() {
     configure <<<$'workers = 3\n[worker]\ncommand = ["/usr/bin/my-worker"]'
     refused 'missing worker' 78 'cannot be executed: /usr/bin/my-worker: No such file'
     configure <<<'workers = 3'
-    mount -o remount,size=64k /dev/shm
+    mount -o remount,size=16k /dev/shm
     refused 'full /dev/shm' 73 'mount -o remount'
     mount -o remount,size=50% /dev/shm
     configure <<<$'workers = 3\n[worker]\nstart_limit = "300ms"\ncommand = ["/bin/sleep", "1000"]'
@@ -327,7 +326,7 @@ refusing() {
     check 'workers that never get ready: systemctl start fails' no systemctl start shmipc
     check 'workers that never get ready: the journal tells' told 'not ready within 300ms'
     systemctl stop shmipc
-    systemctl reset-failed shmipc
+    forget_failures
     configure <<<'workers = 3'
 }
 
@@ -348,7 +347,7 @@ patience() {
 stray_output() {
     { printf 'workers = 3\n[worker]\n'
         # shellcheck disable=SC2016  # for the worker's shell
-        stray_command 'echo stray $JOURNAL_STREAM = $(stat -L -c %d:%i /dev/fd/1); echo \"<3>bad\" >&2'; } | configure
+        stray_command 'echo stray $JOURNAL_STREAM = $(stat -L -c %d:%i /dev/fd/2); echo \"<3>bad\" >&2'; } | configure
     mark
     check 'workers that write to their standard streams' restart
     check 'a line on standard output is in the journal, under a name of its own' logged SYSLOG_IDENTIFIER=sh-1 PRIORITY=6
@@ -405,25 +404,11 @@ drop_ins() {
     check 'with the drop-in for the network' restart
     check 'Prometheus can read the metrics' bash -c \
         'exec 3<>/dev/tcp/127.0.0.1/9464; printf "GET /metrics HTTP/1.0\r\n\r\n" >&3; grep -q shmipc_ <&3'
-    drop_in <<<$'[Service]\nRestrictRealtime=no\nLimitRTPRIO=50\nLimitMEMLOCK=infinity'
-    { printf 'workers = 3\n[worker]\n'; stray_command 'chrt --fifo 10 true && echo realtime'; } | configure
-    mark
-    check 'with the drop-in for real-time scheduling' restart
-    check 'a worker may have it' logged SYSLOG_IDENTIFIER=sh-0 MESSAGE=realtime
-    no_drop_in
-    configure <<<'workers = 3'
-    restart
-}
-
-out_of_memory() {
-    drop_in <<<$'[Service]\nMemoryMax=64M\nMemorySwapMax=0'
-    { printf 'workers = 3\n[worker.1]\n'
-        stray_command '[ -e /tmp/ate ] || { sleep 2; : >/tmp/ate; tail /dev/zero; }'; } | configure
-    mark
-    systemctl restart --no-block shmipc
-    check 'a worker that runs out of memory is that worker'"'"'s death alone' eventually all_ready
-    check 'its obituary tells the cause' eventually told 'memory had run out'
-    check 'the service stays active' is ActiveState active
+    drop_in <<<$'[Service]\nStateDirectory=my-worker'
+    # shellcheck disable=SC2016  # for the worker's shell
+    { printf 'workers = 3\n[worker]\n'; stray_command 'echo kept >$STATE_DIRECTORY/{index}'; } | configure
+    check 'with the drop-in for a place for files' restart
+    check 'workers may write there' test "$(cat /var/lib/my-worker/[012])" = $'kept\nkept\nkept'
     no_drop_in
     configure <<<'workers = 3'
     restart
@@ -450,7 +435,7 @@ upgrading() {
     eventually newer 0 3
     before=$(number_of 0) main=$(property MainPID)
     mark
-    must 'an upgrade' apt-get -q --yes --no-install-recommends install /srv/next/*.deb
+    must 'an upgrade' apt-get -q --yes --no-install-recommends install /srv/next/{shmipc,libshmipc0}_*.deb
     check 'an upgrade restarts the service' another_main "$main"
     check 'all workers are ready after it' all_ready
     check 'with persist = true the messages are kept' newer_or_same 0 "$before"
@@ -459,11 +444,11 @@ upgrading() {
     restart
     main=$(property MainPID)
     mark
-    must 'a downgrade' apt-get -q --yes --allow-downgrades --no-install-recommends install /srv/packages/*.deb
+    must 'a downgrade' apt-get -q --yes --allow-downgrades --no-install-recommends install /srv/packages/{shmipc,libshmipc0}_*.deb
     check 'a downgrade restarts the service' another_main "$main"
     check 'without persist the group begins empty' logged SHMIPC_EVENT=group_created
     systemctl stop shmipc
-    must 'an upgrade while stopped' apt-get -q --yes --no-install-recommends install /srv/next/*.deb
+    must 'an upgrade while stopped' apt-get -q --yes --no-install-recommends install /srv/next/{shmipc,libshmipc0}_*.deb
     check 'starts nothing' is ActiveState inactive
     check 'the changed configuration is kept' grep -q 'persist = false' "$config"
 }
@@ -475,11 +460,11 @@ removing() {
     must 'apt remove' apt-get -q --yes remove shmipc
     check 'apt remove leaves no process, object or socket' nothing_left
     check 'apt remove keeps the configuration' test -e "$config"
-    must 'apt install again' apt-get -q --yes --no-install-recommends install /srv/packages/shmipc_*.deb /srv/packages/libshmipc0_*.deb --allow-downgrades
+    must 'apt install again' apt-get -q --yes --no-install-recommends install /srv/packages/{shmipc,libshmipc0}_*.deb --allow-downgrades
     check 'it is still enabled' is UnitFileState enabled
     systemctl restart shmipc
     check 'it runs with the configuration from before' all_ready
-    must 'apt purge' apt-get -q --yes purge shmipc libshmipc0 libshmipc-dev
+    must 'apt purge' apt-get -q --yes purge shmipc libshmipc0
     check 'apt purge leaves no process, object or socket' nothing_left
     check 'apt purge leaves no file' no_file_left
     check 'apt purge leaves no user or group' bash -c '! getent passwd shmipc && ! getent group shmipc'
@@ -489,7 +474,7 @@ removing() {
 no_file_left() {
     local left
     left=$(find / -xdev \( -path /proc -o -path /sys -o -path /srv -o -path "$work" \) -prune -o -iname '*shmipc*' -print \
-        | grep -vE '^/var/(log/journal|cache/apt|log/apt|log/dpkg)') || true
+        | grep -vE '^/var/(log/journal|cache/apt|cache/man|log/apt|log/dpkg)') || true
     echo "$left"
     [[ -z $left && ! -e /run/shmipc ]]
 }
@@ -508,7 +493,6 @@ stray_output
 journald_in_trouble
 instances
 drop_ins
-out_of_memory
 patience
 check 'systemctl start again' systemctl start shmipc
 # Debian 12's systemd has no varlinkctl.

@@ -93,5 +93,13 @@ same 'keys and defaults (left: config/shmipc.toml, right: shmipc.toml.5)' \
     "$(keys_of_config "$source/config/shmipc.toml")" "$(keys_of_page "$toml_page")"
 grep -qx '\.Ss \[worker\.N\]' "$toml_page" || fail 'shmipc.toml.5 does not tell of [worker.N]'
 
+# Fields of log lines, as the sources write them: {"NAME", or Field("NAME".
+fields=$(grep -rhoE '(\{|Field\()"[A-Z][A-Z_]+",' "$source"/{common,supervisor,worker}/ \
+    --include='*.cpp' --include='*.hpp' | grep -oE '[A-Z_]+')
+own_fields=$(grep -E '^(SHMIPC_|EXIT_)' <<<"$fields")
+same 'fields of log lines (left: sources, right: shmipc-journal.7)' "$own_fields"$'\nSHMIPC_TRUNCATED' \
+    "$(sed -nE '/^\.Sh FIELDS$/,/^\.Sh EVENTS$/ s/^\.It Va //p' "$journal_page" |
+        tr -d ',' | tr -s ' ' '\n' | grep -E '^(SHMIPC_|EXIT_)')"
+
 if ((failures > 0)); then exit 1; fi
 echo 'man: all pages agree'

@@ -29,11 +29,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-namespace log = shmipc::log;
 using shmipc::os::Fd;
 using namespace std::chrono_literals;
 
 namespace {
+
+namespace log = shmipc::log;  // here: global, it would clash with log() of <cmath>
 
 /// Where a journald may listen.
 class Directory {

@@ -21,10 +21,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-namespace log = shmipc::log;
 using shmipc::os::Fd;
 
 namespace {
+
+namespace log = shmipc::log;  // here: global, it would clash with log() of <cmath>
 
 constexpr std::size_t kMaxLine = PIPE_BUF;
 

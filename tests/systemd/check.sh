@@ -101,6 +101,10 @@ boot() {
     done
 }
 
+# One at a time on a machine: with --keep-unit two containers would share one tree of control groups.
+exec {lock}>/run/lock/shmipc-systemd-check
+flock "$lock"
+
 start=$SECONDS
 make_debian_root "$suite" "$root" "$work" systemd systemd-sysv dbus passwd man-db
 mkdir "$root/srv/packages"

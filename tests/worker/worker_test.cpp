@@ -1,5 +1,4 @@
 // The stock worker and the examples, as a user runs them: by hand, without a supervisor.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <algorithm>

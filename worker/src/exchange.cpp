@@ -29,8 +29,9 @@ void Exchange::run() {
     if (stop_.load(std::memory_order_acquire)) {
         return;
     }
-    membership_.ready();
+    // Before the supervisor can say that the group is.
     log::log(log::Level::kInfo, log::Event::kWorkerReady, "ready");
+    membership_.ready();
     while (!stop_.load(std::memory_order_acquire)) {
         read_all();
         write_next();

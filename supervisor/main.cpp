@@ -59,13 +59,6 @@ std::optional<rlimit> raise_open_files() {
     return known ? std::optional(before) : std::nullopt;
 }
 
-/// To the log, and to whoever asks the service manager how we are.
-ExitCode fail(ServiceManager& manager, ExitCode code, log::Event event, const std::string& text) {
-    log::log(log::Level::kError, event, text);
-    manager.status("failed: " + text);
-    return code;
-}
-
 ExitCode run(const Options& options, ServiceManager& manager) {
     Config early = options.early;
     if (options.check_only && early.log_format == log::Format::kAuto) {

@@ -173,6 +173,7 @@ class Daemon {
             setup_.manager.reloading();
         } else if (!begins && std::exchange(told_reloading_, false) &&
                    supervisor_.phase() == Phase::kRunning) {
+            setup_.manager.status(supervisor_.status());
             setup_.manager.ready();
         }
     }
@@ -231,8 +232,27 @@ RuntimeFiles::RuntimeFiles(const std::string& directory, const std::string& grou
       control(control_socket(directory, group)),
       stopped(directory + "/" + group + ".stopped") {}
 
+ExitCode fail(ServiceManager& manager, ExitCode code, log::Event event, const std::string& text) {
+    log::log(log::Level::kError, event, text);
+    manager.status("failed: " + text);
+    return code;
+}
+
 ExitCode run_group(const DaemonSetup& setup) {
-    const Group group = take_up_group(setup.config);
+    std::optional<Group> taken;
+    try {
+        taken.emplace(take_up_group(setup.config));
+    } catch (const Error& error) {
+        if (error.errc() != Errc::kNoPermission && error.errc() != Errc::kOtherOwner) {
+            throw;
+        }
+        return fail(setup.manager, ExitCode::kGroup, log::Event::kSupervisorFailed,
+                    error.text() +
+                        ": objects of that name are another user's; remove them as root "
+                        "(shmipcctl --group " +
+                        setup.config.group.name + " clean), or choose another group");
+    }
+    const Group& group = *taken;
     std::optional<Daemon> daemon;
     try {
         daemon.emplace(setup, group);

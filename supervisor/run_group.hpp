@@ -36,6 +36,9 @@ struct DaemonSetup {
 /// made for it are gone then.
 ExitCode run_group(const DaemonSetup& setup);
 
+/// Says why this ends, to the log and to whoever asks the service manager; returns `code`.
+ExitCode fail(ServiceManager& manager, ExitCode code, log::Event event, const std::string& text);
+
 /// How this program logs.
 log::Options log_options(const Config& config);
 

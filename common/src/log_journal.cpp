@@ -5,10 +5,13 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 #include <utility>
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -20,6 +23,10 @@ namespace {
 
 /// As libsystemd asks for; the kernel gives as much of it as an ordinary user may have.
 constexpr int kSendBuffer = 8 * 1024 * 1024;
+
+/// How long journald may take to read what it has, and how often to look: no event tells.
+constexpr std::chrono::milliseconds kReadPatience{100};
+constexpr std::chrono::microseconds kReadLook{500};
 
 /// The journal has to be asked again after these: its queue is full, or nobody listens.
 bool is_passing(int error) noexcept {
@@ -42,6 +49,13 @@ bool write_all(int fd, std::string_view bytes) noexcept {
 bool is_socket(int fd) noexcept {
     struct stat status {};
     return ::fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
+}
+
+bool is_null_device(int fd) noexcept {
+    struct stat null {};
+    struct stat status {};
+    return ::stat("/dev/null", &null) == 0 && ::fstat(fd, &status) == 0 &&
+           S_ISCHR(status.st_mode) && status.st_rdev == null.st_rdev;
 }
 
 }  // namespace
@@ -75,7 +89,17 @@ bool JournalOutput::flush(std::chrono::steady_clock::time_point deadline) noexce
         pollfd entry{.fd = socket_.get(), .events = POLLOUT, .revents = 0};
         (void)os::retry([&] { return ::poll(&entry, 1, static_cast<int>(left.count())); });
     }
+    wait_until_read(deadline);
     return true;
+}
+
+void JournalOutput::wait_until_read(std::chrono::steady_clock::time_point deadline) const noexcept {
+    const auto end = std::min(deadline, std::chrono::steady_clock::now() + kReadPatience);
+    int unread = 0;
+    while (connected_ && ::ioctl(socket_.get(), SIOCOUTQ, &unread) == 0 && unread > 0 &&
+           std::chrono::steady_clock::now() < end) {
+        std::this_thread::sleep_for(kReadLook);
+    }
 }
 
 bool JournalOutput::send_kept() noexcept {
@@ -169,7 +193,9 @@ bool JournalOutput::connect() noexcept {
 bool output_is_journal() noexcept {
     const char* const stream = std::getenv("JOURNAL_STREAM");
     if (stream == nullptr) {
-        return false;
+        // A service that systemd starts while journald is away gets /dev/null in its place. It must
+        // not be silent for the rest of its life.
+        return std::getenv("INVOCATION_ID") != nullptr && is_null_device(STDOUT_FILENO);
     }
     // It names standard error if the two differ: then standard output leads there too only if it is
     // a socket and nothing that somebody redirected it to.

@@ -29,7 +29,9 @@ class JournalOutput {
     /// or the system has no memory or descriptor for it.
     bool write_entry(std::string entry);
     /// Hands over what was kept, waiting for room until `deadline`. False: some is left, since the
-    /// time is over or nobody listens.
+    /// time is over or nobody listens. If there is time left, waits until journald has read it all,
+    /// but no longer than 100 ms: it looks at the sender's process to know of what unit a line is,
+    /// and one that has ended is of none.
     bool flush(std::chrono::steady_clock::time_point deadline) noexcept;
     [[nodiscard]] const std::string& path() const noexcept { return path_; }
 
@@ -41,6 +43,7 @@ class JournalOutput {
     Sent send_datagram(std::string_view entry) noexcept;
     Sent send_memfd(std::string_view entry) noexcept;
     bool connect() noexcept;
+    void wait_until_read(std::chrono::steady_clock::time_point deadline) const noexcept;
 
     std::string path_;
     os::Fd socket_;

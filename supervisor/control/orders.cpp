@@ -138,6 +138,8 @@ void Control::reload(const CallPtr& call) {
         }
         if (outcome.kind == Kind::kConfigInvalid) {
             fail(*call, "ConfigInvalid", {{"reason", outcome.reason}});
+        } else if (outcome.kind == Kind::kStopped) {
+            fail(*call, "Stopping");
         } else if (outcome.kind == Kind::kRolloutFailed) {
             fail(*call, "RolloutFailed",
                  {{"worker", to_number(outcome.worker)},

@@ -17,9 +17,10 @@
 namespace shmipc::ctl {
 namespace {
 
-#define SHMIPC_EXIT_CODES                                                                         \
-    "Exit codes: 0 done; 1 failed, because the supervisor said no or a worker failed; 64 wrong\n" \
-    "usage; 69 no supervisor runs the group; 77 no permission. Reasons are on standard error."
+#define SHMIPC_EXIT_CODES                                                                          \
+    "Exit codes: 0 done; 1 failed, because the supervisor said no or a worker failed; 3 the\n"     \
+    "supervisor is stopping; 64 wrong usage; 69 no supervisor runs the group; 77 no permission.\n" \
+    "Reasons are on standard error."
 
 constexpr const char* kDescription =
     "Shows and steers a group of shmipc workers: asks the group's supervisor, or, for peek and\n"

@@ -211,7 +211,8 @@ Failure describe_call_error(const Place& place, const std::string& method,
                      [&](const Description& each) { return each.error == error.error(); });
     if (known != std::end(kDescriptions)) {
         try {
-            return {ExitCode::kFailed, known->text(parameters)};
+            return {known->error == "io.shmipc.Stopping" ? ExitCode::kStopping : ExitCode::kFailed,
+                    known->text(parameters)};
         } catch (const Failure&) {
             // Parameters of other types than we know: told as they are, below.
         }

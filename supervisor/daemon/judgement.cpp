@@ -115,7 +115,8 @@ std::string Supervisor::status() const {
         restarts += keeper.restarts();
     }
     const std::string failed = workers_in(is_failed);
-    const std::string stopped = workers_in(is_stopped);
+    // While the group starts, some have not been started yet.
+    const std::string stopped = phase_ == Phase::kStarting ? "" : workers_in(is_stopped);
     if (phase_ == Phase::kStopping || phase_ == Phase::kStopped) {
         return (exit_code_ == ExitCode::kOk ? "stopping: " : "failed: ") + stop_reason_;
     }

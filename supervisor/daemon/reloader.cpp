@@ -47,7 +47,10 @@ void log_outcome(const Reloader::Outcome& outcome) {
         text += "; the roll-out stopped at worker " + std::to_string(to_number(outcome.worker)) +
                 ", " + outcome.reason + ": those after it keep their command";
     }
-    log::log(outcome.kind == Kind::kDone ? log::Level::kInfo : log::Level::kError,
+    if (outcome.kind == Kind::kStopped) {
+        text += "; the roll-out ended, since the supervisor stops";
+    }
+    log::log(outcome.kind != Kind::kRolloutFailed ? log::Level::kInfo : log::Level::kError,
              log::Event::kConfigReloaded, text);
 }
 
@@ -127,8 +130,8 @@ void Reloader::advance() {
         if (queue_.empty()) {
             finish();
         } else if (!supervisor_.takes_orders()) {
-            current_ = queue_.front();
-            fail_rollout("since the supervisor stops");
+            outcome_.kind = Outcome::Kind::kStopped;
+            finish();
         } else {
             begin_next();
         }

@@ -30,6 +30,7 @@ class Reloader {
             kDone,
             kConfigInvalid,  ///< nothing was changed
             kRolloutFailed,  ///< at `worker`
+            kStopped,        ///< the group was stopped before all workers had the new command
         };
         Kind kind = Kind::kDone;
         std::string reason;

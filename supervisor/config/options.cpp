@@ -40,7 +40,8 @@ constexpr const char* kFooter =
     "   0  stopped in order               73  the group's objects cannot be created or removed\n"
     "  64  wrong usage                    75  another supervisor runs this group\n"
     "  69  the workers did not start      76  workers died too often\n"
-    "  70  a bug                          78  wrong configuration, or a command that cannot be run\n"
+    "  70  a bug                          78  wrong configuration, or a command that cannot be "
+    "run\n"
     "  71  the system refused something";
 
 std::string not_one_of(const std::string& text, std::string_view words) {
@@ -142,8 +143,8 @@ void add_options(CLI::App& app, Options& options) {
             set_slots);
     add_key(app, options, "--log-level", "log.level", "debug, info, warning, error; default: info",
             "LEVEL", set_log_level);
-    add_key(app, options, "--log-format", "log.format",
-            "auto, human, json, journal; default: auto", "FORMAT", set_log_format);
+    add_key(app, options, "--log-format", "log.format", "auto, human, json, journal; default: auto",
+            "FORMAT", set_log_format);
     add_key(app, options, "--runtime-dir", "runtime_dir",
             "For the lock and the control socket; default: /run/shmipc, or $XDG_RUNTIME_DIR/shmipc",
             "DIRECTORY", set_runtime_dir);

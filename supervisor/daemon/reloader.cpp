@@ -157,6 +157,7 @@ bool Reloader::current_is_done() {
     switch (state) {
         case State::kStarting:
         case State::kRestarting:
+        case State::kAborting:  // what it died of is known when it has
             return false;
         case State::kRunning:
             if (supervisor_.launch_number(*current_) == launch_before_) {
@@ -167,7 +168,6 @@ bool Reloader::current_is_done() {
         case State::kStopping:  // by another order meanwhile
             break;
         case State::kBackoff:
-        case State::kAborting:
         case State::kFailed: {
             fail_rollout("which " + end_of_current());
             return false;

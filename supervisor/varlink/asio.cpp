@@ -1,2 +1,3 @@
-// Boost.Asio, compiled here once: elsewhere its headers only declare (BOOST_ASIO_SEPARATE_COMPILATION).
+// Boost.Asio, compiled here once: elsewhere its headers only declare
+// (BOOST_ASIO_SEPARATE_COMPILATION).
 #include <boost/asio/impl/src.hpp>

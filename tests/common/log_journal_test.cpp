@@ -94,7 +94,7 @@ class Journald {
     }
 
     std::optional<Entry> take() {
-        std::vector<char> bytes(1024 * 1024);
+        std::vector<char> bytes(std::size_t{1024} * 1024);
         alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
         iovec part{.iov_base = bytes.data(), .iov_len = bytes.size()};
         msghdr message{};

@@ -8,6 +8,8 @@
 #include <thread>
 #include <utility>
 
+#include <shmipc/detail/unix_address.hpp>
+
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <poll.h>
@@ -15,7 +17,6 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 namespace shmipc::log::detail {
@@ -168,13 +169,11 @@ JournalOutput::Sent JournalOutput::send_memfd(std::string_view entry) noexcept {
 }
 
 bool JournalOutput::connect() noexcept {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path_.size() >= sizeof(address.sun_path)) {
+    const auto address = os::to_address(path_);
+    if (!address) {
         errno = ENAMETOOLONG;
         return false;
     }
-    std::copy(path_.begin(), path_.end(), std::begin(address.sun_path));
     if (!socket_) {
         socket_ = os::Fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
         if (!socket_) {
@@ -184,8 +183,7 @@ bool JournalOutput::connect() noexcept {
     }
     // Does not wait: a datagram socket has no queue of connections.
     connected_ = os::retry([&] {
-                     return ::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address),
-                                      sizeof(address));
+                     return ::connect(socket_.get(), os::generic(*address), sizeof(*address));
                  }) == 0;
     return connected_;
 }

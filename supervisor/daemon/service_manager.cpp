@@ -5,12 +5,11 @@
 #include <cstdint>
 #include <cstdlib>
 #include <ctime>
-#include <iterator>
 #include <limits>
 #include <utility>
 
-#include <sys/socket.h>
-#include <sys/un.h>
+#include <shmipc/detail/unix_address.hpp>
+
 #include <unistd.h>
 
 #include "shared/text.hpp"
@@ -45,17 +44,21 @@ std::optional<std::chrono::microseconds> watchdog_of_environment() {
 
 }  // namespace
 
-ServiceManager::ServiceManager(std::string socket,
+ServiceManager::ServiceManager(const std::string& socket,
                                std::optional<std::chrono::microseconds> watchdog)
-    : path_(std::move(socket)), watchdog_(watchdog) {
+    : watchdog_(watchdog) {
+    const auto address = os::to_address(socket);
     // Paths, and with '@' abstract names; systemd's documentation reserves the rest.
-    if (path_.size() >= sizeof(sockaddr_un::sun_path) ||
-        (!path_.starts_with('/') && !path_.starts_with('@'))) {
-        path_.clear();
+    if (!address || (!socket.starts_with('/') && !socket.starts_with('@'))) {
+        return;
     }
-    if (!path_.empty()) {
-        socket_ = os::Fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    address_ = *address;
+    if (socket.starts_with('@')) {
+        address_.sun_path[0] = '\0';
     }
+    // An abstract name ends where the address does.
+    address_length_ = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + socket.size());
+    socket_ = os::Fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
 }
 
 ServiceManager ServiceManager::from_environment() {
@@ -119,17 +122,9 @@ bool ServiceManager::send(std::string_view text) const noexcept {
     if (!socket_) {
         return false;
     }
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::copy(path_.begin(), path_.end(), std::begin(address.sun_path));
-    if (path_.front() == '@') {
-        address.sun_path[0] = '\0';
-    }
-    const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path_.size());
-    const auto* const to = reinterpret_cast<const sockaddr*>(&address);
     return os::retry([&] {
                return ::sendto(socket_.get(), text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL,
-                               to, length);
+                               os::generic(address_), address_length_);
            }) >= 0;
 }
 

@@ -12,13 +12,16 @@
 
 #include <shmipc/os.hpp>
 
+#include <sys/socket.h>
+#include <sys/un.h>
+
 namespace shmipc::supervisor {
 
 class ServiceManager {
   public:
     /// `socket`: NOTIFY_SOCKET; empty: there is no manager, and nothing is done. `watchdog`: the
     /// time within which it wants to hear from us.
-    ServiceManager(std::string socket, std::optional<std::chrono::microseconds> watchdog);
+    ServiceManager(const std::string& socket, std::optional<std::chrono::microseconds> watchdog);
     /// As this process's environment tells (NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID).
     static ServiceManager from_environment();
 
@@ -45,8 +48,9 @@ class ServiceManager {
     bool tell_pending() noexcept;
     [[nodiscard]] bool send(std::string_view text) const noexcept;
 
-    std::string path_;
-    os::Fd socket_;
+    os::Fd socket_;  ///< empty: there is no manager
+    sockaddr_un address_{};
+    socklen_t address_length_ = 0;
     std::optional<std::chrono::microseconds> watchdog_;
     std::deque<std::string> pending_;
     std::string status_;         ///< what it should know

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <iterator>
+
+#include <shmipc/detail/unix_address.hpp>
 
 #include <fcntl.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 namespace shmipc::supervisor {
 namespace {
@@ -21,18 +21,15 @@ std::string header(std::string identifier) {
 }  // namespace
 
 os::Fd open_journal_stream(const std::string& identifier, const std::string& socket) noexcept {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (socket.size() >= sizeof(address.sun_path)) {
+    const auto address = os::to_address(socket);
+    if (!address) {
         return {};
     }
-    std::copy(socket.begin(), socket.end(), std::begin(address.sun_path));
     os::Fd stream(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     const std::string text = header(identifier);
     const auto connected = [&] {
         return os::retry([&] {
-                   return ::connect(stream.get(), reinterpret_cast<const sockaddr*>(&address),
-                                    sizeof(address));
+                   return ::connect(stream.get(), os::generic(*address), sizeof(*address));
                }) == 0;
     };
     if (!stream || !connected() || ::shutdown(stream.get(), SHUT_RD) != 0 ||

@@ -6,10 +6,10 @@
 #include <climits>
 #include <system_error>
 
+#include <shmipc/detail/unix_address.hpp>
+
 #include <poll.h>
 #include <sys/socket.h>
-
-#include "address.hpp"
 
 namespace shmipc::varlink {
 namespace {
@@ -27,15 +27,15 @@ Client Client::connect(const std::string& path) {
     const auto fail = [&path](const std::string& reason, int code) {
         throw ConnectionError("cannot connect to " + path + ": " + reason, code);
     };
-    const auto address = to_address(path);
+    const auto address = os::to_address(path);
     if (!address) {
-        fail("a socket's path has 1 … " + std::to_string(kLongestSocketPath) + " bytes, this " +
+        fail("a socket's path has 1 … " + std::to_string(os::kLongestSocketPath) + " bytes, this " +
                  std::to_string(path.size()),
              ENAMETOOLONG);
     }
     os::Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (!socket || os::retry([&] {
-                       return ::connect(socket.get(), generic(*address), sizeof(*address));
+                       return ::connect(socket.get(), os::generic(*address), sizeof(*address));
                    }) != 0) {
         const int code = errno;
         fail(std::generic_category().message(code), code);

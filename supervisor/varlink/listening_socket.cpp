@@ -3,13 +3,12 @@
 #include <cerrno>
 #include <utility>
 
+#include <shmipc/detail/unix_address.hpp>
 #include <shmipc/error.hpp>
 
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "address.hpp"
 
 namespace shmipc::varlink {
 namespace {
@@ -30,11 +29,11 @@ class Umask {
 };
 
 sockaddr_un require_address(const std::string& path) {
-    const auto address = to_address(path);
+    const auto address = os::to_address(path);
     if (!address) {
         throw Error(Errc::kSystem, "socket " + path + ": the path has " +
                                        std::to_string(path.size()) + " bytes, a socket's has 1 … " +
-                                       std::to_string(kLongestSocketPath) +
+                                       std::to_string(os::kLongestSocketPath) +
                                        "; choose a shorter directory");
     }
     return *address;
@@ -61,7 +60,7 @@ void make_room(const std::string& path, const sockaddr_un& address) {
     }
     const os::Fd probe = make_socket(path);
     const int result =
-        os::retry([&] { return ::connect(probe.get(), generic(address), sizeof(address)); });
+        os::retry([&] { return ::connect(probe.get(), os::generic(address), sizeof(address)); });
     // EAGAIN: more wait to be accepted than it allows, by somebody who listens.
     if (result == 0 || errno == EAGAIN) {
         throw Error(Errc::kSystem,
@@ -85,7 +84,7 @@ ListeningSocket::ListeningSocket(std::string path, mode_t mode) : path_(std::mov
     {
         const Umask mask(kAllModes & ~mode);
         os::require("socket " + path_ + ": bind",
-                    [&] { return ::bind(socket_.get(), generic(address), sizeof(address)); });
+                    [&] { return ::bind(socket_.get(), os::generic(address), sizeof(address)); });
     }
     try {
         struct stat status {};

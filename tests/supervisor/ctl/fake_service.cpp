@@ -2,10 +2,8 @@
 
 #include <array>
 #include <chrono>
-#include <cstdlib>
 #include <cstring>
 #include <stdexcept>
-#include <system_error>
 #include <utility>
 
 #include <boost/json/array.hpp>

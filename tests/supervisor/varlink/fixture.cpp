@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdlib>
 #include <filesystem>
 #include <stdexcept>
+
+#include <shmipc/detail/unix_address.hpp>
 
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
@@ -13,7 +14,6 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include "varlink/address.hpp"
 #include "varlink/parameters.hpp"
 
 namespace shmipc::test {
@@ -26,10 +26,9 @@ os::Fd unconnected() {
 }
 
 void connect(const os::Fd& socket, const std::string& path) {
-    const auto address = varlink::to_address(path).value();
-    os::require("connect", [&] {
-        return ::connect(socket.get(), varlink::generic(address), sizeof(address));
-    });
+    const auto address = os::to_address(path).value();
+    os::require("connect",
+                [&] { return ::connect(socket.get(), os::generic(address), sizeof(address)); });
 }
 
 std::size_t open_descriptors() {

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include <shmipc/detail/unix_address.hpp>
+
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -15,7 +17,6 @@
 #include <unistd.h>
 
 #include "fixture.hpp"
-#include "varlink/address.hpp"
 #include "varlink/listening_socket.hpp"
 
 using namespace shmipc;
@@ -42,8 +43,8 @@ bool exists(const std::string& path) {
 
 void bind_only(const std::string& path) {
     const os::Fd socket = unconnected();
-    const auto address = to_address(path).value();
-    REQUIRE(::bind(socket.get(), generic(address), sizeof(address)) == 0);
+    const auto address = os::to_address(path).value();
+    REQUIRE(::bind(socket.get(), os::generic(address), sizeof(address)) == 0);
 }
 
 /// Takes all descriptors that this process may have, until it ends.
@@ -109,8 +110,8 @@ TEST_CASE("only a socket that nobody listens on is replaced") {
     }
     SUBCASE("somebody listens, and is busy") {
         const os::Fd busy = unconnected();
-        const auto address = to_address(path).value();
-        REQUIRE(::bind(busy.get(), generic(address), sizeof(address)) == 0);
+        const auto address = os::to_address(path).value();
+        REQUIRE(::bind(busy.get(), os::generic(address), sizeof(address)) == 0);
         REQUIRE(::listen(busy.get(), 0) == 0);
         const RawClient client(path);
         CHECK(refusal_of(path).find(path + ": another process listens there") != std::string::npos);
@@ -129,8 +130,8 @@ TEST_CASE("only a socket that nobody listens on is replaced") {
 
 TEST_CASE("a path that cannot be is refused with a text that names it") {
     const Scratch directory;
-    const std::string fits =
-        directory.path() + "/" + std::string(kLongestSocketPath - directory.path().size() - 1, 'x');
+    const std::string fits = directory.path() + "/" +
+                             std::string(os::kLongestSocketPath - directory.path().size() - 1, 'x');
     {
         const ListeningSocket socket(fits, 0600);
         const RawClient client(fits);

@@ -3,13 +3,14 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <iterator>
 #include <optional>
 #include <string>
 
 #include <sys/socket.h>
 #include <sys/un.h>
 
-namespace shmipc::varlink {
+namespace shmipc::os {
 
 /// Bytes of a path; the field holds a NUL besides.
 inline constexpr std::size_t kLongestSocketPath = sizeof(sockaddr_un::sun_path) - 1;
@@ -30,4 +31,4 @@ inline const sockaddr* generic(const sockaddr_un& address) noexcept {
     return reinterpret_cast<const sockaddr*>(&address);
 }
 
-}  // namespace shmipc::varlink
+}  // namespace shmipc::os

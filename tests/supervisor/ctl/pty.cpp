@@ -46,6 +46,7 @@ Pty::Pty(const std::vector<std::string>& command, unsigned short rows, unsigned 
     slave_ = os::Fd(os::require(
         "open(pty)", [&] { return ::open(name.data(), O_RDWR | O_NOCTTY | O_CLOEXEC); }));
     resize(rows, columns);
+    first_modes_ = modes();
     ::setenv("TERM", "xterm", 1);
     ::setenv("LC_ALL", "C.UTF-8", 1);
     std::vector<std::string> arguments = command;

@@ -26,6 +26,8 @@ class Pty {
     void type(const std::string& text) const;
     void resize(unsigned short rows, unsigned short columns) const;
     void signal(int number) const;
+    /// As they were before the program was started; it may change them at once.
+    [[nodiscard]] const termios& first_modes() const noexcept { return first_modes_; }
     /// As tcgetattr(3) tells them now.
     [[nodiscard]] termios modes() const;
     /// Reads all output to its end, waits, and returns the exit code; −1 if it was no exit.
@@ -36,6 +38,7 @@ class Pty {
 
     os::Fd master_;
     os::Fd slave_;  ///< kept open: modes can be read after the program's end
+    termios first_modes_{};
     pid_t pid_ = -1;
     std::string output_;
     std::size_t consumed_ = 0;

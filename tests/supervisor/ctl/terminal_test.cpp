@@ -54,7 +54,7 @@ TEST_CASE("top shows the table in windows of all sizes, and q restores the termi
                                  Window{2, 20, "group demo"}, Window{1, 1, "…"}}) {
         CAPTURE(window.rows);
         Pty top(demo.command({"top"}), window.rows, window.columns);
-        const termios before = top.modes();
+        const termios& before = top.first_modes();
         CHECK(top.wait_for("\x1b[?1049h"));  // the alternate screen, after which the rest comes
         CHECK(top.wait_for(window.text));
         CHECK_FALSE(same_modes(before, top.modes()));
@@ -73,7 +73,7 @@ TEST_CASE("top leaves the terminal as it was at ESC, Ctrl-C, SIGTERM and SIGHUP"
     for (const std::string how : {"\x1b", "\x03", "TERM", "HUP"}) {
         CAPTURE(how);
         Pty top(demo.command({"top", "--interval", "100ms"}), 24, 80);
-        const termios before = top.modes();
+        const termios& before = top.first_modes();
         REQUIRE(top.wait_for("failed"));
         if (how == "TERM" || how == "HUP") {
             top.signal(how == "TERM" ? SIGTERM : SIGHUP);
@@ -136,7 +136,7 @@ TEST_CASE("top that sees no supervisor at the start, no terminal, or a broken an
     {
         demo.service->answer("Status", {{"workers", 5}});
         Pty top(demo.command({"top"}), 24, 80);
-        const termios before = top.modes();
+        const termios& before = top.first_modes();
         CHECK(top.exit_code() == 1);
         CHECK(same_modes(before, top.modes()));
         CHECK(contains(top.output(), "is not understood"));
@@ -145,7 +145,7 @@ TEST_CASE("top that sees no supervisor at the start, no terminal, or a broken an
         std::vector<std::string> command = demo.command({"top"});
         command.insert(command.begin(), {"/usr/bin/env", "TERM=dumb"});
         Pty top(command, 24, 80);
-        const termios before = top.modes();
+        const termios& before = top.first_modes();
         CHECK(top.exit_code() == 1);
         CHECK(same_modes(before, top.modes()));
         CHECK(contains(top.output(), "'dumb' cannot move its cursor"));

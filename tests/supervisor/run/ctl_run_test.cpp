@@ -247,7 +247,7 @@ TEST_CASE("top goes on while its supervisor is killed and the next is started") 
     Process first = run.start(stock_worker());
     require_line(first, "3/3 workers ready");
     Pty top(ctl.command({"top", "--interval", "100ms"}), 24, 120);
-    const termios before = top.modes();
+    const termios& before = top.first_modes();
     REQUIRE(top.wait_for(title(first)));
     REQUIRE(top.wait_for("running"));
     CHECK_FALSE(same_modes(before, top.modes()));

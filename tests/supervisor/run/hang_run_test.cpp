@@ -174,7 +174,7 @@ TEST_CASE("a core that is being written is waited for before SIGKILL") {
     // The core goes to the worker's directory, where the test's own are; a grace time that is over
     // long before 512 MiB are written.
     std::string toml = odd(run, "dump");
-    toml.replace(toml.find("stop_grace = \"2s\""), 17, "stop_grace = \"30ms\"");
+    toml.replace(toml.find("stop_grace = \"2s\""), 17, "stop_grace = \"100ms\"");
     std::vector<std::string> command{"/bin/sh", "-c", R"(cd "$0" && exec "$@")", run.directory()};
     for (const std::string& word : run.command(toml)) {
         command.push_back(word);

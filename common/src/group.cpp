@@ -8,6 +8,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <shmipc/detail/cores.hpp>
 #include <shmipc/os.hpp>
 #include <shmipc/protocol/words.hpp>
 
@@ -54,16 +55,13 @@ static_assert(sizeof(PlainCell) == sizeof(layout::Cell) &&
 /// layout::SlotHeader as plain numbers, for pread.
 struct PlainSlotHeader {
     std::uint64_t sequence;
-    std::uint64_t time_ns;
-    std::uint32_t size;
-    std::uint32_t incarnation;
-    std::uint32_t time_source;
-    std::uint32_t reserved;
+    std::uint64_t time;
+    std::uint64_t origin;
+    std::uint64_t reserved;
 };
 static_assert(sizeof(PlainSlotHeader) == sizeof(layout::SlotHeader) &&
-              offsetof(PlainSlotHeader, time_ns) == offsetof(layout::SlotHeader, time_ns) &&
-              offsetof(PlainSlotHeader, size) == offsetof(layout::SlotHeader, size) &&
-              offsetof(PlainSlotHeader, time_source) == offsetof(layout::SlotHeader, time_source));
+              offsetof(PlainSlotHeader, time) == offsetof(layout::SlotHeader, time) &&
+              offsetof(PlainSlotHeader, origin) == offsetof(layout::SlotHeader, origin));
 
 template <class Call>
 auto catching(std::error_code& error, Call&& call) -> std::optional<decltype(call())> {
@@ -292,11 +290,8 @@ std::optional<MessageInfo> Group::latest(WorkerIndex index) const noexcept {
                                    to_number(current.slot()) * state_->geometry.stride());
         // Not overwritten meanwhile, nor written by a producer that died before it published.
         if (header && current.names(header->sequence)) {
-            return MessageInfo{.sequence = header->sequence,
-                               .incarnation = header->incarnation,
-                               .size = header->size,
-                               .time_source = static_cast<TimeSource>(header->time_source),
-                               .time = std::chrono::nanoseconds{header->time_ns}};
+            return detail::to_info(header->sequence, protocol::Origin{header->origin},
+                                   protocol::Time{header->time});
         }
     }
     return std::nullopt;

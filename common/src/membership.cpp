@@ -89,7 +89,7 @@ Membership::Membership(const GroupConfig& config, WorkerIndex index, AttachOptio
 Membership::~Membership() {
     unregister_for_fork(*this);
     // Relaxed: set before this process's first instruction, if ever.
-    if (shared_.forked.load(std::memory_order_relaxed)) {
+    if (forked_.load(std::memory_order_relaxed)) {
         for (Mapping& mapping : mappings_) {
             mapping.abandon();
         }
@@ -151,12 +151,12 @@ void Membership::map_all() {
         }
         doorbells_.push_back(&mappings_.back().channel().shared_part->doorbell);
     }
-    shared_.doorbells = doorbells_.data();
-    shared_.workers = config_.workers;
-    producer_ = std::make_unique<ProducerCore>(mappings_[to_number(index_)].channel(), shared_);
+    all_doorbells_ = {.by_worker = doorbells_.data(), .workers = config_.workers};
+    producer_ =
+        std::make_unique<ProducerCore>(mappings_[to_number(index_)].channel(), all_doorbells_);
     for (std::uint32_t i = 0; i < config_.workers; ++i) {
         if (WorkerIndex{i} != index_) {
-            consumers_.emplace_back(mappings_[i].channel(), WorkerIndex{i}, index_, shared_);
+            consumers_.emplace_back(mappings_[i].channel(), WorkerIndex{i}, index_);
         }
     }
 }
@@ -257,7 +257,7 @@ ConsumerCore* Membership::take_consumer(WorkerIndex from, PayloadType type) {
                                             std::to_string(to_number(from)) + " already");
     }
     core.expected = type;
-    core.type_checked = false;
+    core.gate = ConsumerCore::Gate::kTypeUnchecked;
     if (core.check_type() == Errc::kPayloadMismatch) {
         const layout::PayloadStamp& stamp = core.channel.producer_part->payload;
         throw Error(Errc::kPayloadMismatch, "channel " + std::to_string(to_number(from)) +
@@ -272,7 +272,7 @@ ConsumerCore* Membership::take_consumer(WorkerIndex from, PayloadType type) {
 Errc ConsumerCore::check_type() noexcept {
     const layout::PayloadStamp& stamp = channel.producer_part->payload;
     if (expected.size == 0) {
-        type_checked = true;  // raw bytes: of any type
+        gate = Gate::kOpen;  // raw bytes: of any type
         return Errc::kOk;
     }
     // Acquire, with the release that stamped it.
@@ -282,7 +282,7 @@ Errc ConsumerCore::check_type() noexcept {
     if (!carries(stamp, expected)) {
         return Errc::kPayloadMismatch;
     }
-    type_checked = true;
+    gate = Gate::kOpen;
     return Errc::kOk;
 }
 
@@ -392,7 +392,7 @@ Errc Membership::wait_for_all(Deadline deadline) {
 void Membership::interrupt() noexcept {
     // Release, with the exchange in wait_until(); before the ring, so that the waiter sees it.
     interrupted_.store(true, std::memory_order_release);
-    if (!shared_.forked.load(std::memory_order_relaxed)) {
+    if (!forked_.load(std::memory_order_relaxed)) {
         ring(*doorbells_[to_number(index_)]);
     }
 }
@@ -433,7 +433,17 @@ Errc Membership::verify() noexcept {
 
 void Membership::disown_in_child() noexcept {
     // Relaxed: the child has one thread.
-    shared_.forked.store(true, std::memory_order_relaxed);
+    forked_.store(true, std::memory_order_relaxed);
+    // Plain words: before any code of the child that could use them. A fork by on_stale_pin may
+    // come before there is a producer.
+    if (producer_ != nullptr) {
+        producer_->forked = true;
+        producer_->end.disown();
+    }
+    for (ConsumerCore& core : consumers_) {
+        core.gate = ConsumerCore::Gate::kForked;
+        core.end.disown();
+    }
     // Closed here and now, and not once more by a destructor, when the number may be another
     // file's.
     identity_.reset();
@@ -459,7 +469,7 @@ void Membership::take_ready_descriptor() noexcept {
 
 void Membership::check_usable() const noexcept {
     // Relaxed: set before the child's first instruction.
-    if (shared_.forked.load(std::memory_order_relaxed)) {
+    if (forked_.load(std::memory_order_relaxed)) {
         fail_in_forked_child();
     }
 }

@@ -78,7 +78,8 @@ class Membership {
     std::uint64_t identity_inode_ = 0;
     std::vector<Mapping> mappings_;              ///< by worker index
     std::vector<layout::SharedU32*> doorbells_;  ///< by worker index
-    Shared shared_;
+    Doorbells all_doorbells_;
+    std::atomic<bool> forked_{false};  ///< in a child: the mappings are gone
     std::unique_ptr<ProducerCore> producer_;
     std::deque<ConsumerCore> consumers_;  ///< by cell order: all but oneself
     std::vector<Worker::ReclaimedPin> reclaimed_;

@@ -1,18 +1,6 @@
 #include <shmipc/message.hpp>
 
-#include <ctime>
-
 namespace shmipc {
-
-std::chrono::nanoseconds now(TimeSource source) noexcept {
-    if (source == TimeSource::kNone) {
-        return std::chrono::nanoseconds{0};
-    }
-    timespec time{};
-    // Cannot fail: both clocks exist on every Linux that we support.
-    clock_gettime(source == TimeSource::kCoarse ? CLOCK_MONOTONIC_COARSE : CLOCK_MONOTONIC, &time);
-    return std::chrono::seconds{time.tv_sec} + std::chrono::nanoseconds{time.tv_nsec};
-}
 
 std::optional<std::chrono::nanoseconds> MessageInfo::age() const noexcept {
     if (time_source != TimeSource::kCoarse && time_source != TimeSource::kPrecise) {

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <utility>
 
+#include <shmipc/detail/cores.hpp>
 #include <shmipc/group.hpp>
 #include <shmipc/protocol/copy.hpp>
 
@@ -66,12 +67,8 @@ Errc Observer::read(WorkerIndex channel, Message& message) {
         message.bytes.clear();
         return outcome;
     }
-    message.bytes.resize(copy.stamp.size);
-    message.info = {.sequence = copy.sequence,
-                    .incarnation = copy.stamp.incarnation,
-                    .size = copy.stamp.size,
-                    .time_source = TimeSource{copy.stamp.time_source},
-                    .time = std::chrono::nanoseconds{copy.stamp.time_ns}};
+    message.bytes.resize(copy.stamp.origin.size());
+    message.info = detail::to_info(copy.sequence, copy.stamp.origin, copy.stamp.time);
     return Errc::kOk;
 }
 

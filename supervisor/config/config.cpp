@@ -216,7 +216,8 @@ void check_config(const Config& config) {
         fail(config, "slots",
              "is " + std::to_string(config.group.slots) + ": with " + std::to_string(workers) +
                  " workers expected " + std::to_string(least) + " … " + std::to_string(most) +
-                 ", or 0 for " + std::to_string(least));
+                 ", or 0 for " +
+                 std::to_string(layout::Geometry::default_slots(workers, config.group.capacity)));
     }
     for (const auto& [index, settings] : config.workers) {
         if (index >= workers) {

@@ -280,8 +280,8 @@ TEST_CASE("names and geometry out of range are refused before anything is made")
     for (const Wrong& wrong :
          {Wrong{0, 64, 0, "0"}, Wrong{1, 64, 0, "1"}, Wrong{1025, 64, 0, "1025"},
           Wrong{3, 7, 0, "7"}, Wrong{3, (1U << 30U) + 1, 0, "1073741825"}, Wrong{3, 64, 3, "3"},
-          Wrong{3, 64, 13, "13"},
-          Wrong{0xffff'ffff, ~std::uint64_t{0}, 0xffff'ffff, "4294967295"}}) {
+          Wrong{3, 64, 65, "65"}, Wrong{0xffff'ffff, ~std::uint64_t{0}, 0xffff'ffff, "4294967295"},
+          Wrong{3, ~std::uint64_t{63}, 4, "18446744073709551552"}}) {
         const GroupGuard guard(wrong.workers, wrong.capacity, wrong.slots);
         const Caught caught = catch_error([&] { return Group::create_or_open(guard.config); });
         CHECK(caught.code == Errc::kInvalidGeometry);

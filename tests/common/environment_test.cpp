@@ -44,7 +44,7 @@ TEST_CASE("a worker attaches by its environment, and names the variable that is 
              {"", "1", "1025", "x", "3x", " 3", "-1", "99999999999999999999"}},
             {"SHMIPC_INDEX", "2", Errc::kInvalidIndex, {"", "3", "-1", "two", "4294967298"}},
             {"SHMIPC_CAPACITY", "96", Errc::kInvalidGeometry, {"", "7", "1073741825", "1KiB"}},
-            {"SHMIPC_SLOTS", "7", Errc::kInvalidGeometry, {"", "3", "13", "4097", "x"}},
+            {"SHMIPC_SLOTS", "7", Errc::kInvalidGeometry, {"", "3", "65", "4097", "x"}},
         }};
         for (const Variable& variable : variables) {
             ::setenv(variable.name, variable.good.c_str(), 1);

@@ -109,6 +109,29 @@ TEST_CASE("a slot on loan is filled in place, and published or given back") {
     CHECK_FALSE(consumer.acquire().fresh());
 }
 
+TEST_CASE("a message is made where it is sent") {
+    Pair pair;
+    Producer<Pose> producer = pair.first.producer<Pose>();
+    Consumer<Pose> consumer = pair.second.consumer<Pose>(kFirst);
+    for (std::uint32_t i = 1; i <= 100; ++i) {
+        REQUIRE(producer.publish_with([i](Pose& pose) {
+            pose = {1.0 * i, 2.0 * i, i};
+        }) == Errc::kOk);
+        const Pinned<Pose> pose = consumer.acquire();
+        REQUIRE(pose);
+        REQUIRE(pose->x == 1.0 * i);
+        REQUIRE(pose->count == i);
+        REQUIRE(pose.info().time_source == TimeSource::kCoarse);
+        REQUIRE(pose.info().age());
+    }
+    const Loan<Pose> loan = producer.loan();
+    bool called = false;
+    CHECK(producer.publish_with([&called](Pose& /*pose*/) { called = true; }) ==
+          Errc::kAlreadyLoaned);
+    CHECK_FALSE(called);
+    CHECK(producer.sequence() == 100);
+}
+
 TEST_CASE("a second loan, or publishing beside one, is an error and harms nothing") {
     Pair pair;
     Producer<Pose> producer = pair.first.producer<Pose>();

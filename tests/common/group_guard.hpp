@@ -18,9 +18,13 @@ namespace shmipc::test {
 
 class GroupGuard {
   public:
+    /// With the fewest slots that can do, unless it is said otherwise: the hardest case.
     explicit GroupGuard(std::uint32_t workers = 3, std::uint64_t capacity = 64,
                         std::uint32_t slots = 0)
-        : config{.name = unique_name(), .workers = workers, .capacity = capacity, .slots = slots} {}
+        : config{.name = unique_name(),
+                 .workers = workers,
+                 .capacity = capacity,
+                 .slots = slots == 0 ? layout::Geometry::minimum_slots(workers) : slots} {}
     GroupGuard(const GroupGuard&) = delete;
     GroupGuard& operator=(const GroupGuard&) = delete;
     ~GroupGuard() {

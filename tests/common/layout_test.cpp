@@ -54,10 +54,34 @@ TEST_CASE("workers, slots and capacity are valid up to their limits and not beyo
     CHECK_FALSE(minimal(2, std::numeric_limits<std::uint64_t>::max()).valid());
     CHECK_FALSE(Geometry{4, 4, 64}.valid());
     CHECK(Geometry{4, 5, 64}.valid());
-    CHECK(Geometry{4, 16, 64}.valid());
-    CHECK_FALSE(Geometry{4, 17, 64}.valid());
+    CHECK(Geometry{4, 64, 64}.valid());
+    CHECK_FALSE(Geometry{4, 65, 64}.valid());
+    CHECK(Geometry{17, 68, 64}.valid());
+    CHECK_FALSE(Geometry{17, 69, 64}.valid());
     CHECK_FALSE(Geometry{4, std::numeric_limits<std::uint32_t>::max(), 64}.valid());
     CHECK_FALSE(Geometry{}.valid());
+}
+
+TEST_CASE("the default number of slots is valid, and spares what a few pages hold") {
+    const auto spare = [](std::uint32_t workers, std::uint64_t capacity) {
+        const std::uint32_t slots = Geometry::default_slots(workers, capacity);
+        REQUIRE(Geometry{workers, slots, capacity}.valid());
+        return slots - Geometry::minimum_slots(workers);
+    };
+    CHECK(spare(2, 8) == 29);
+    CHECK(spare(2, 64) == 29);
+    CHECK(spare(128, 64) == 129);
+    CHECK(spare(1024, 64) == 512);
+    CHECK(spare(2, 4096) == 15);
+    CHECK(spare(2, 64U << 10U) == 0);
+    CHECK(spare(1024, 1U << 30U) == 0);
+    // Also of what is not valid, so that the error can be told.
+    CHECK(Geometry::default_slots(3, ~std::uint64_t{63}) == 4);
+    for (std::uint32_t workers = kMinWorkers; workers <= kMaxWorkers; ++workers) {
+        for (const std::uint64_t capacity : capacities()) {
+            static_cast<void>(spare(workers, capacity));
+        }
+    }
 }
 
 TEST_CASE("a slot's number fits into the words of the protocol, in the largest group too") {

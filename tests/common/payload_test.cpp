@@ -6,6 +6,8 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
+#include <set>
 #include <vector>
 
 #include "plain_channel.hpp"
@@ -17,6 +19,7 @@ using test::intact;
 using test::PlainChannel;
 using test::publish;
 using test::sequence_in;
+using test::whole;
 
 namespace {
 
@@ -57,7 +60,7 @@ void sweep(std::uint64_t capacity) {
         REQUIRE(observer.copy(std::span(buffer).first(static_cast<std::size_t>(capacity)), copy) ==
                 Errc::kOk);
         REQUIRE(copy.sequence == producer.sequence());
-        REQUIRE(copy.stamp.size == size);
+        REQUIRE(copy.stamp.origin.size() == size);
         REQUIRE(intact(std::span(buffer).first(size), copy.sequence));
         REQUIRE(std::all_of(buffer.begin() + size, buffer.end(),
                             [](std::byte byte) { return byte == std::byte{0xa5}; }));
@@ -93,6 +96,28 @@ TEST_CASE("neighbouring slots do not touch each other, whatever the capacity") {
     }
 }
 
+TEST_CASE("long messages go round in the slots that the consumers leave, and no others") {
+    // One reader that follows: one slot current, one kept, one to write. All others stay cold.
+    PlainChannel memory(2, 64 * 1024, 64);
+    const Channel& channel = memory.channel();
+    ProducerEnd<> producer(channel);
+    REQUIRE(producer.recover() == Errc::kOk);
+    ConsumerEnd<> consumer(channel, CellIndex{0});
+    std::set<std::uint32_t> used;
+    for (int i = 0; i < 200; ++i) {
+        publish(producer, 64 * 1024);
+        used.insert(to_number(producer.current().slot()));
+        REQUIRE(consumer.acquire() == Errc::kOk);
+        REQUIRE(whole(channel, consumer.slot()));
+        REQUIRE(consumer.release() == Errc::kOk);
+    }
+    CHECK(used.size() <= 3);
+    // A slot that was taken and given back is as good as any.
+    const SlotIndex slot = producer.take();
+    producer.give_back(slot);
+    CHECK(producer.take() == slot);
+}
+
 TEST_CASE("a message's description arrives with it") {
     PlainChannel memory(2);
     const Channel& channel = memory.channel();
@@ -101,17 +126,35 @@ TEST_CASE("a message's description arrives with it") {
     const SlotIndex slot = producer.take();
     producer.begin(slot);
     producer.publish(slot,
-                     {.size = 0, .incarnation = 7, .time_ns = 123'456'789'012, .time_source = 2});
+                     {.origin = Origin{0xffff'fff7, 0, true}, .time = Time{123'456'789'012, 2}});
     ObserverEnd<> observer(channel);
     ObserverEnd<>::Copy copy;
     REQUIRE(observer.copy({}, copy) == Errc::kOk);
-    CHECK(copy.stamp.incarnation == 7);
-    CHECK(copy.stamp.time_ns == 123'456'789'012);
-    CHECK(copy.stamp.time_source == 2);
-    CHECK(copy.stamp.size == 0);
-    CHECK(channel.header(slot).incarnation.load() == 7);
-    CHECK(channel.header(slot).time_ns.load() == 123'456'789'012);
-    CHECK(channel.header(slot).time_source.load() == 2);
+    CHECK(copy.stamp.origin.incarnation() == 0xffff'fff7);
+    CHECK(copy.stamp.origin.size() == 0);
+    CHECK(copy.stamp.origin.timed());
+    CHECK(copy.stamp.time.nanoseconds() == 123'456'789'012);
+    CHECK(copy.stamp.time.source() == 2);
+    CHECK(channel.header(slot).origin.load() == copy.stamp.origin.raw());
+    CHECK(channel.header(slot).time.load() == copy.stamp.time.raw());
+}
+
+TEST_CASE("a message without a time leaves the slot's old one, and says so") {
+    PlainChannel memory(2);
+    const Channel& channel = memory.channel();
+    ProducerEnd<> producer(channel);
+    REQUIRE(producer.recover() == Errc::kOk);
+    const SlotIndex slot = producer.take();
+    channel.header(slot).time.store(4711);
+    producer.begin(slot);
+    producer.publish(slot, {.origin = Origin{1, 64, false}, .time = {}});
+    ObserverEnd<> observer(channel);
+    ObserverEnd<>::Copy copy;
+    std::array<std::byte, 64> bytes{};
+    REQUIRE(observer.copy(bytes, copy) == Errc::kOk);
+    CHECK(copy.stamp.origin.size() == 64);
+    CHECK_FALSE(copy.stamp.origin.timed());
+    CHECK(copy.stamp.time.raw() == 4711);
 }
 
 namespace {
@@ -150,7 +193,7 @@ TEST_CASE("an observer that is overtaken at any step never takes a torn message 
             std::vector<std::byte> buffer(64);
             Overtaken::Copy copy;
             REQUIRE(observer.copy(buffer, copy) == Errc::kOk);
-            REQUIRE(copy.stamp.size == 64);
+            REQUIRE(copy.stamp.origin.size() == 64);
             REQUIRE(intact(buffer, copy.sequence));
             REQUIRE((copy.sequence == 1 || copy.sequence == producer.sequence()));
             retried += step > 12 ? 1U : 0U;
@@ -204,11 +247,11 @@ TEST_CASE("an observer never copies beyond its buffer or the capacity") {
     ObserverEnd<>::Copy copy;
     std::vector<std::byte> buffer(64);
     CHECK(observer.copy(std::span(buffer).first(63), copy) == Errc::kTooLarge);
-    channel.header(producer.current().slot()).size.store(65);
+    channel.header(producer.current().slot()).origin.store(Origin{1, 65, false}.raw());
     CHECK(observer.copy(buffer, copy) == Errc::kCorruptChannel);
-    channel.header(producer.current().slot()).size.store(0xffff'ffff);
+    channel.header(producer.current().slot()).origin.store(Origin{1, 0xffff'ffff, false}.raw());
     CHECK(observer.copy(buffer, copy) == Errc::kCorruptChannel);
-    channel.header(producer.current().slot()).size.store(64);
+    channel.header(producer.current().slot()).origin.store(Origin{1, 64, false}.raw());
     channel.current().store(Current{1, SlotIndex{3}}.raw());
     CHECK(observer.copy(buffer, copy) == Errc::kCorruptChannel);
 }

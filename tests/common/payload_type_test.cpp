@@ -1,6 +1,8 @@
 // A channel carries one type of payload, by name and size, and nobody takes it for another.
 #include <shmipc/worker.hpp>
 
+#include <shmipc/protocol/words.hpp>
+
 #include <doctest/doctest.h>
 
 #include <array>
@@ -134,8 +136,9 @@ TEST_CASE("a message of another length than its type is not handed out") {
     Consumer<Pose> consumer = pair.second.consumer<Pose>(kFirst);
     REQUIRE(producer.publish({1, 2, 3}) == Errc::kOk);
     const auto offset = static_cast<off_t>(pair.guard.config.geometry().slots_offset() +
-                                           offsetof(layout::SlotHeader, size));
-    REQUIRE(test::write_at(pair.guard.path(0), offset, std::uint32_t{8}));
+                                           offsetof(layout::SlotHeader, origin));
+    const protocol::Origin wrong{1, 8, true};
+    REQUIRE(test::write_at(pair.guard.path(0), offset, wrong.raw()));
     CHECK(consumer.acquire().status() == Errc::kCorruptChannel);
     REQUIRE(producer.publish({1, 2, 4}) == Errc::kOk);
     CHECK(consumer.acquire()->count == 4);

@@ -154,6 +154,32 @@ TEST_CASE("a released message is kept as long as it is not asked for a newer one
     CHECK(all.channel.cells[0].reads.load() == 2);
 }
 
+TEST_CASE("no value of current, however hostile, is taken for the message that is kept") {
+    Fixture all(2);
+    auto& consumer = all.consumers[0];
+    // The bits in which the consumer's end notes what it does with its cell.
+    for (const std::uint64_t flags : {0x2000U, 0x4000U, 0x8000U, 0xa000U, 0xe000U}) {
+        all.channel.current().store(flags);
+        CHECK(consumer.acquire() == Errc::kCorruptChannel);
+        CHECK_FALSE(consumer.pinned());
+    }
+    all.channel.current().store(0);
+    publish(all.producer);
+    const std::uint64_t current = all.channel.current().load();
+    REQUIRE(consumer.acquire() == Errc::kOk);
+    for (const std::uint64_t flags : {0x2000U, 0x4000U, 0x8000U, 0xa000U}) {
+        all.channel.current().store(current | flags);
+        CHECK(consumer.acquire() == Errc::kAlreadyPinned);
+    }
+    REQUIRE(consumer.release() == Errc::kOk);
+    for (const std::uint64_t flags : {0x2000U, 0x4000U, 0x8000U, 0xa000U}) {
+        all.channel.current().store(current | flags);
+        CHECK(consumer.acquire() == Errc::kCorruptChannel);
+    }
+    all.channel.current().store(current);
+    CHECK(consumer.acquire() == Errc::kOk);
+}
+
 TEST_CASE(
     "a message that is released for good frees its slot, and is not fresh when acquired "
     "again") {

@@ -101,7 +101,7 @@ void publish(protocol::ProducerEnd<Memory>& producer, std::uint32_t size = 64) {
     const SlotIndex slot = producer.take();
     producer.begin(slot);
     fill({producer.channel().payload(slot), size}, producer.sequence() + 1);
-    producer.publish(slot, {.size = size, .incarnation = 1, .time_ns = 0, .time_source = 0});
+    producer.publish(slot, {.origin = protocol::Origin{1, size, false}, .time = {}});
 }
 
 /// Sequence of the message that lies in a slot.
@@ -112,7 +112,8 @@ inline std::uint64_t sequence_in(const protocol::Channel& channel, SlotIndex slo
 /// Bytes of the message that lies in a slot.
 inline std::span<const std::byte> bytes_in(const protocol::Channel& channel,
                                            SlotIndex slot) noexcept {
-    return {channel.payload(slot), channel.header(slot).size.load(std::memory_order_relaxed)};
+    return {channel.payload(slot),
+            protocol::Origin{channel.header(slot).origin.load(std::memory_order_relaxed)}.size()};
 }
 
 /// Whether the message in a slot is whole.

@@ -226,11 +226,11 @@ TEST_CASE("a `current` that the protocol cannot produce is reported and harms no
     CHECK(consumer.acquire() == Errc::kCorruptChannel);
     CHECK(memory.cell(CellIndex{0}).state() == CellState::kFree);
     channel.header(good.slot()).sequence.store(1);
-    channel.header(good.slot()).size.store(65);
+    channel.header(good.slot()).origin.store(Origin{1, 65, false}.raw());
     CHECK(consumer.acquire() == Errc::kCorruptChannel);
     CHECK(memory.cell(CellIndex{0}).state() == CellState::kFree);
     // Emptied under a consumer that has read.
-    channel.header(good.slot()).size.store(64);
+    channel.header(good.slot()).origin.store(Origin{1, 64, false}.raw());
     REQUIRE(consumer.acquire() == Errc::kOk);
     REQUIRE(consumer.release() == Errc::kOk);
     channel.current().store(0);

@@ -102,6 +102,7 @@ TEST_CASE("in a small /dev/shm a group that does not fit is refused, and one tha
         }
         GroupConfig smaller = guard.config;
         smaller.workers = 2;
+        smaller.slots = 3;
         return Group::create_or_open(smaller).created() ? 0 : 2;
     });
     const Child::End end = child.wait();

@@ -113,7 +113,8 @@ Tally observe(const Channel& channel, const std::atomic<bool>& done) {
         const Errc status = observer.copy(buffer, copy);
         if (status == Errc::kOk) {
             ++tally.reads;
-            tally.torn += intact(buffer, copy.sequence) && copy.stamp.size == kSize ? 0U : 1U;
+            tally.torn +=
+                intact(buffer, copy.sequence) && copy.stamp.origin.size() == kSize ? 0U : 1U;
             tally.reversed += copy.sequence < last ? 1U : 0U;
             last = copy.sequence;
         } else if (status != Errc::kEmpty && status != Errc::kContended) {

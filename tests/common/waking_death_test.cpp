@@ -69,7 +69,7 @@ TEST_CASE(
             static_cast<void>(end.recover());
             const SlotIndex slot = end.take();
             end.begin(slot);
-            end.publish(slot, {.size = 1, .incarnation = 1, .time_ns = 0, .time_source = 0});
+            end.publish(slot, {.origin = protocol::Origin{1, 1, false}, .time = {}});
             protocol::HookedMemory<DieAt> memory(DieAt{step});
             protocol::wake_sleepers(memory, *own.channel().shared_part, 2, false, [&](WorkerIndex) {
                 memory.mark(Step::kWakeRing);

@@ -1,7 +1,7 @@
 #include <shmipc/protocol/words.hpp>
 
 #include <shmipc/layout.hpp>
-#include <shmipc/protocol/publish.hpp>
+#include <shmipc/protocol/slots.hpp>
 
 #include <doctest/doctest.h>
 
@@ -63,6 +63,50 @@ TEST_CASE("a scribbled cell is in no state that counts") {
     }
 }
 
+TEST_CASE("an origin and a time keep what was put into them, to the last bit") {
+    for (const std::uint32_t incarnation : {0U, 1U, 0x7fff'ffffU, 0xffff'ffffU}) {
+        for (const std::uint32_t size : {0U, 1U, 64U, static_cast<std::uint32_t>(kMaxCapacity)}) {
+            for (const bool timed : {false, true}) {
+                const Origin origin{Origin{incarnation, size, timed}.raw()};
+                REQUIRE(origin.incarnation() == incarnation);
+                REQUIRE(origin.size() == size);
+                REQUIRE(origin.timed() == timed);
+            }
+        }
+    }
+    for (const std::uint64_t nanoseconds : {0ULL, 1ULL, (1ULL << 62U) - 1U}) {
+        for (const std::uint32_t source : {0U, 1U, 2U, 3U}) {
+            const Time time{Time{nanoseconds, source}.raw()};
+            REQUIRE(time.nanoseconds() == nanoseconds);
+            REQUIRE(time.source() == source);
+        }
+    }
+}
+
+TEST_CASE("of the free slots the one that was current last comes first") {
+    RetiredSlots retired;
+    SlotSet free;
+    SlotIndex slot{0};
+    free.fill(12);
+    CHECK_FALSE(retired.pop_free(Current{}, free, slot));  // none has been current yet
+    for (std::uint32_t i = 1; i <= 9; ++i) {
+        free.fill(12);
+        free.erase(SlotIndex{i});
+        const bool found = retired.pop_free(Current{i, SlotIndex{i}}, free, slot);
+        CHECK(found == (i > 1));
+        CHECK((!found || slot == SlotIndex{i - 1}));
+    }
+    free.fill(12);
+    free.erase(SlotIndex{9});
+    free.erase(SlotIndex{8});
+    CHECK(retired.pop_free(Current{9, SlotIndex{9}}, free, slot));  // the same current once more
+    CHECK(slot == SlotIndex{7});
+    for (std::uint32_t i = 2; i < 8; ++i) {
+        free.erase(SlotIndex{i});
+    }
+    CHECK_FALSE(retired.pop_free(Current{9, SlotIndex{9}}, free, slot));  // 1 is forgotten
+}
+
 TEST_CASE("a set of slots gives each of its slots once, lowest first") {
     for (const std::uint32_t slots : {1U, 3U, 63U, 64U, 65U, 127U, 128U, 129U, 1025U, 4096U}) {
         SlotSet set;
@@ -81,7 +125,10 @@ TEST_CASE("a set of slots finds what was put back, and not what was taken out") 
     SlotSet set;
     SlotIndex slot{0};
     REQUIRE_FALSE(set.pop(slot));
+    CHECK_FALSE(set.has(SlotIndex{0}));
     set.fill(200);
+    CHECK(set.has(SlotIndex{199}));
+    CHECK_FALSE(set.has(SlotIndex{200}));
     for (std::uint32_t i = 0; i < 200; ++i) {
         if (i != 3 && i != 70 && i != 199) {
             set.erase(SlotIndex{i});
@@ -89,6 +136,7 @@ TEST_CASE("a set of slots finds what was put back, and not what was taken out") 
     }
     REQUIRE(set.pop(slot));
     CHECK(slot == SlotIndex{3});
+    CHECK_FALSE(set.has(SlotIndex{3}));
     REQUIRE(set.pop(slot));
     CHECK(slot == SlotIndex{70});
     set.insert(SlotIndex{5});

@@ -109,7 +109,7 @@ TEST_CASE("the environment tells the worker what it is, and nothing that is mean
                                             "SHMIPC_LOG_FORMAT=human",
                                             "SHMIPC_LOG_LEVEL=debug",
                                             "SHMIPC_READY_FD=3",
-                                            "SHMIPC_SLOTS=5",
+                                            "SHMIPC_SLOTS=34",
                                             "SHMIPC_WORKERS=4"};
     CHECK(two == expected);
     CHECK(has(plan_launch(config, WorkerIndex{1}, config.settings_of(WorkerIndex{1}), "w", context)

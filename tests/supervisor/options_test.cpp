@@ -67,10 +67,10 @@ TEST_CASE("an option that contradicts the file is told by the option's name") {
     } catch (const ConfigError& error) {
         CHECK(std::string(error.what()).find(file.path + ":2:9: 'slots' is 6") == 0);
     }
-    const Parsed slots = parse({"--config", file.path.c_str(), "--slots", "30"});
+    const Parsed slots = parse({"--config", file.path.c_str(), "--slots", "70"});
     REQUIRE(slots.line.options);
     CHECK_THROWS_WITH_AS(load_config(*slots.line.options),
-                         "--slots: 'slots' is 30: with 5 workers expected 6 … 20, or 0 for 6",
+                         "--slots: 'slots' is 70: with 5 workers expected 6 … 64, or 0 for 35",
                          ConfigError);
 }
 

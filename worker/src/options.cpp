@@ -74,7 +74,8 @@ void add_options(CLI::App& app, Options& options, Texts& texts) {
     app.add_option("--capacity", texts.capacity, "Size of the longest message, 8 to 1GiB")
         ->check(check_bytes)
         ->capture_default_str();
-    app.add_option("--slots", texts.slots, "Slots of each channel, N+1 to 4N; 0 stands for N+1")
+    app.add_option("--slots", texts.slots,
+                   "Slots of each channel, at least N+1; 0: by N and capacity")
         ->check(check_count)
         ->capture_default_str();
     app.add_option("--min-interval", texts.min_interval, "Shortest time between two exchanges")

@@ -23,11 +23,14 @@ template <Payload T>
 class Pinned {
   public:
     Pinned(Pinned&& other) noexcept
-        : core_(std::exchange(other.core_, nullptr)), status_(other.status_) {}
+        : core_(std::exchange(other.core_, nullptr)),
+          message_(other.message_),
+          status_(other.status_) {}
     Pinned& operator=(Pinned&& other) noexcept {
         if (this != &other) {
             drop();
             core_ = std::exchange(other.core_, nullptr);
+            message_ = other.message_;
             status_ = other.status_;
         }
         return *this;
@@ -43,7 +46,7 @@ class Pinned {
 
     /// The message. Requires operator bool, as all that follows.
     [[nodiscard]] const T& operator*() const noexcept requires(!std::is_same_v<T, Bytes>) {
-        return *std::launder(reinterpret_cast<const T*>(core_->payload()));
+        return *std::launder(reinterpret_cast<const T*>(payload()));
     }
     [[nodiscard]] const T* operator->() const noexcept requires(!std::is_same_v<T, Bytes>) {
         return &**this;
@@ -51,41 +54,50 @@ class Pinned {
     [[nodiscard]] std::span<const std::byte> bytes() const noexcept {
         // Relaxed, here and below: constant while pinned, ordered by the acquire. The bound holds
         // also where a hostile producer changes the size under us.
-        const std::uint64_t size = core_->header().size.load(std::memory_order_relaxed);
+        const std::uint64_t size = detail::read_size(header());
         const std::uint64_t capacity = core_->channel.geometry.capacity;
-        return {core_->payload(), static_cast<std::size_t>(size < capacity ? size : capacity)};
+        return {payload(), static_cast<std::size_t>(size < capacity ? size : capacity)};
     }
     /// Whether it is another message than the one acquired before it.
     [[nodiscard]] bool fresh() const noexcept { return core_->end.fresh(); }
     [[nodiscard]] std::uint64_t sequence() const noexcept {
-        return core_->header().sequence.load(std::memory_order_relaxed);
+        return header().sequence.load(std::memory_order_relaxed);
     }
-    [[nodiscard]] MessageInfo info() const noexcept { return detail::read_info(core_->header()); }
+    [[nodiscard]] MessageInfo info() const noexcept { return detail::read_info(header()); }
 
     /// Gives the message back. It stays pinned in the background until the next acquire, at no cost
     /// to anybody, so that acquiring the same message again is almost free. kNotPinned: released
     /// already. kCellOverwritten: another process wrote into this consumer's cell meanwhile, so
     /// what was read may have changed under the reader.
-    Errc release() noexcept {
+    [[gnu::always_inline]] Errc release() noexcept {
         if (core_ == nullptr) {
             return Errc::kNotPinned;
         }
         core_->check_usable();
-        return std::exchange(core_, nullptr)->end.release();
+        return std::exchange(core_, nullptr)->end.release(message_);
     }
 
   private:
     template <Payload>
     friend class Consumer;
-    Pinned(detail::ConsumerCore* core, Errc status) noexcept : core_(core), status_(status) {}
-    /// In a forked child there is nothing to release, and nothing mapped to do it in.
-    void drop() noexcept {
-        if (core_ != nullptr && !core_->forked()) {
-            release();
+    explicit Pinned(Errc status) noexcept : core_(nullptr), status_(status) {}
+    Pinned(detail::ConsumerCore* core, protocol::Current message) noexcept
+        : core_(core), message_(message), status_(Errc::kOk) {}
+    [[nodiscard]] layout::SlotHeader& header() const noexcept {
+        return core_->channel.header(message_.slot());
+    }
+    [[nodiscard]] const std::byte* payload() const noexcept {
+        return core_->channel.payload(message_.slot());
+    }
+    /// In a forked child the end is disowned: it releases nothing.
+    [[gnu::always_inline]] void drop() noexcept {
+        if (core_ != nullptr) {
+            core_->end.release(message_);
         }
     }
 
     detail::ConsumerCore* core_;
+    protocol::Current message_;
     Errc status_;
 };
 
@@ -113,26 +125,27 @@ class Consumer {
     /// empty Pinned with kEmpty before the first message; with kAlreadyPinned while another is
     /// pinned. Progress: wait-free; one read-modify-write usually, three at the most; for the same
     /// message again none.
-    [[nodiscard]] Pinned<T> acquire() noexcept {
-        core_->check_usable();
-        if (!core_->type_checked) [[unlikely]] {
-            const Errc type = core_->check_type();
+    [[nodiscard, gnu::always_inline]] Pinned<T> acquire() noexcept {
+        detail::ConsumerCore* const core = core_;
+        if (core->gate != detail::ConsumerCore::Gate::kOpen) [[unlikely]] {
+            core->check_usable();
+            const Errc type = core->check_type();
             if (type != Errc::kOk) {
-                return {nullptr, type};
+                return Pinned<T>(type);
             }
         }
-        const Errc status = core_->end.acquire();
+        const auto [message, status, fresh] = core->end.pin();
         if (status != Errc::kOk) {
-            return {nullptr, status};
+            return Pinned<T>(status);
         }
         if constexpr (!std::is_same_v<T, Bytes>) {
-            // Relaxed: ordered by the acquire.
-            if (core_->header().size.load(std::memory_order_relaxed) != sizeof(T)) [[unlikely]] {
-                core_->end.release(false);
-                return {nullptr, Errc::kCorruptChannel};
+            if (fresh && detail::read_size(core->channel.header(message.slot())) != sizeof(T))
+                [[unlikely]] {
+                core->end.release(message, false);
+                return Pinned<T>(Errc::kCorruptChannel);
             }
         }
-        return {core_, Errc::kOk};
+        return Pinned<T>(core, message);
     }
 
     /// Whether a message has been published since the last one acquired. A hint: one load.

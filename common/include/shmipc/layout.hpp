@@ -49,7 +49,7 @@ inline constexpr std::size_t kCacheLine = 64;
 inline constexpr std::uint64_t kPartAlignment = std::uint64_t{64} * 1024;
 
 inline constexpr std::uint64_t kMagic = 0x31'63'70'69'6d'68'73'7f;  // "\x7fshmipc1"
-inline constexpr std::uint32_t kLayoutVersion = 1;
+inline constexpr std::uint32_t kLayoutVersion = 2;
 
 using SharedU32 = std::atomic<std::uint32_t>;
 using SharedU64 = std::atomic<std::uint64_t>;
@@ -141,14 +141,12 @@ static_assert(sizeof(SharedPart) == 4 * kCacheLine && std::is_standard_layout_v<
 /// Written by the producer while no consumer can have the slot pinned, constant while one has.
 /// Atomics, because observers look without a pin (protocol/copy.hpp). After a crash of the
 /// producer in a slot that was not yet published any mixture may stand here.
+/// Few wide words: a publish is little more than its stores.
 struct SlotHeader {
-    SharedU64
-        sequence;       ///< 1 for the first message of a channel; 0 while the slot is being written
-    SharedU64 time_ns;  ///< by the clock that time_source names
-    SharedU32 size;     ///< bytes of the message
-    SharedU32 incarnation;  ///< of the producer
-    SharedU32 time_source;  ///< TimeSource
-    std::uint32_t reserved;
+    SharedU64 sequence;  ///< 1 for the first message; 0 while the slot is being written
+    SharedU64 time;      ///< protocol/words.hpp: Time; old bytes where origin says so
+    SharedU64 origin;    ///< protocol/words.hpp: Origin
+    std::uint64_t reserved;
 };
 static_assert(sizeof(SlotHeader) == 32 && std::is_standard_layout_v<SlotHeader>);
 
@@ -168,9 +166,24 @@ struct Geometry {
     static constexpr std::uint32_t minimum_slots(std::uint32_t workers) noexcept {
         return workers + 1;
     }
-    /// `current` has 16 bits for slot + 1; and more than this is never useful.
+    /// `current` has 13 bits for slot + 1 (protocol/pin.hpp: Grip); and more than this is never
+    /// useful.
     static constexpr std::uint32_t maximum_slots(std::uint32_t workers) noexcept {
-        return 4 * workers;
+        return 4 * workers > 64 ? 4 * workers : 64;
+    }
+    /// What a group gets that asks for no number. A scan of the cells serves as many publishes as
+    /// it finds slots free: N+1 spare ones make the scan's cost a publish constant whatever the
+    /// consumers pin, 29 make its fence cheap in small groups. But no more than 64 KiB of them: the
+    /// scan is nothing beside the writing of a long message.
+    static constexpr std::uint32_t default_slots(std::uint32_t workers,
+                                                 std::uint64_t capacity) noexcept {
+        const std::uint64_t wanted = workers + 1 > 29 ? workers + 1 : 29;
+        const std::uint64_t spare_bytes = std::uint64_t{64} * 1024;
+        // Where the capacity is none, its stride may be 0.
+        const std::uint64_t affordable =
+            capacity > spare_bytes ? 0 : spare_bytes / Geometry{workers, 0, capacity}.stride();
+        return minimum_slots(workers) +
+               static_cast<std::uint32_t>(wanted < affordable ? wanted : affordable);
     }
 
     [[nodiscard]] constexpr bool valid() const noexcept {
@@ -238,10 +251,8 @@ constexpr std::uint64_t layout_hash() noexcept {
                                               alignof(Cell),
                                               offsetof(Cell, reads),
                                               sizeof(SlotHeader),
-                                              offsetof(SlotHeader, time_ns),
-                                              offsetof(SlotHeader, size),
-                                              offsetof(SlotHeader, incarnation),
-                                              offsetof(SlotHeader, time_source),
+                                              offsetof(SlotHeader, time),
+                                              offsetof(SlotHeader, origin),
                                               kMaxWorkers}) {
         for (unsigned shift = 0; shift < 64; shift += 8) {
             hash ^= (value >> shift) & 0xffU;

@@ -22,11 +22,12 @@ template <Payload T>
 class Loan {
   public:
     Loan(Loan&& other) noexcept
-        : core_(std::exchange(other.core_, nullptr)), status_(other.status_) {}
+        : core_(std::exchange(other.core_, nullptr)), slot_(other.slot_), status_(other.status_) {}
     Loan& operator=(Loan&& other) noexcept {
         if (this != &other) {
             give_back();
             core_ = std::exchange(other.core_, nullptr);
+            slot_ = other.slot_;
             status_ = other.status_;
         }
         return *this;
@@ -43,29 +44,30 @@ class Loan {
     /// The payload to fill. It holds bytes of an old message, in no particular state: write all of
     /// it. Requires operator bool.
     [[nodiscard]] T& operator*() const noexcept requires(!std::is_same_v<T, Bytes>) {
-        return *std::launder(reinterpret_cast<T*>(core_->end.channel().payload(core_->slot)));
+        return *std::launder(reinterpret_cast<T*>(core_->end.channel().payload(slot_)));
     }
     [[nodiscard]] T* operator->() const noexcept requires(!std::is_same_v<T, Bytes>) {
         return &**this;
     }
     /// The same as raw bytes: the whole capacity.
     [[nodiscard]] std::span<std::byte> bytes() const noexcept requires(std::is_same_v<T, Bytes>) {
-        return {core_->end.channel().payload(core_->slot),
+        return {core_->end.channel().payload(slot_),
                 static_cast<std::size_t>(core_->end.channel().geometry.capacity)};
     }
 
     /// Makes the payload the channel's latest message. kNotLoaned: published already.
     /// Progress: wait-free; no system call but one wake for each sleeper.
-    Errc publish() noexcept requires(!std::is_same_v<T, Bytes>) {
+    [[gnu::always_inline]] Errc publish() noexcept requires(!std::is_same_v<T, Bytes>) {
         return core_ == nullptr ? Errc::kNotLoaned
-                                : std::exchange(core_, nullptr)->publish(sizeof(T));
+                                : std::exchange(core_, nullptr)->publish(slot_, sizeof(T));
     }
     /// The same for the first `size` bytes. kTooLarge: more than the capacity; the loan stays open.
-    Errc publish(std::size_t size) noexcept requires(std::is_same_v<T, Bytes>) {
+    [[gnu::always_inline]] Errc publish(std::size_t size) noexcept
+        requires(std::is_same_v<T, Bytes>) {
         if (core_ == nullptr) {
             return Errc::kNotLoaned;
         }
-        const Errc outcome = core_->publish(size);
+        const Errc outcome = core_->publish(slot_, size);
         if (outcome == Errc::kOk) {
             core_ = nullptr;
         }
@@ -75,14 +77,16 @@ class Loan {
   private:
     template <Payload>
     friend class Producer;
-    Loan(detail::ProducerCore* core, Errc status) noexcept : core_(core), status_(status) {}
-    void give_back() noexcept {
+    Loan(detail::ProducerCore* core, SlotIndex slot, Errc status) noexcept
+        : core_(core), slot_(slot), status_(status) {}
+    [[gnu::always_inline]] void give_back() noexcept {
         if (core_ != nullptr) {
-            core_->give_back();
+            core_->give_back(slot_);
         }
     }
 
     detail::ProducerCore* core_;
+    SlotIndex slot_;
     Errc status_;
 };
 
@@ -107,33 +111,40 @@ class Producer {
     ~Producer() { give_up(); }
 
     /// A slot to fill in place and publish without a copy. One at a time: kAlreadyLoaned otherwise.
-    [[nodiscard]] Loan<T> loan() noexcept {
-        const Errc status = core_->loan();
-        return {status == Errc::kOk ? core_ : nullptr, status};
+    [[nodiscard, gnu::always_inline]] Loan<T> loan() noexcept {
+        detail::ProducerCore* const core = core_;
+        SlotIndex slot{0};
+        const Errc status = core->loan(slot);
+        return {status == Errc::kOk ? core : nullptr, slot, status};
     }
 
+    /// Publishes what `fill(payload)` writes in place: the shortest way for a message that is made
+    /// where it is sent. The payload holds bytes of an old message: write all of it. `fill` must
+    /// neither throw nor use this producer. kAlreadyLoaned: a loan is open.
+    template <class Fill>
+    [[gnu::always_inline]] Errc publish_with(Fill&& fill) noexcept
+        requires(!std::is_same_v<T, Bytes>) {
+        return core_->publish(sizeof(T), [&fill](std::byte* payload) {
+            fill(*std::launder(reinterpret_cast<T*>(payload)));
+        });
+    }
     /// Copies and publishes. kAlreadyLoaned: a loan is open.
-    Errc publish(const T& value) noexcept requires(!std::is_same_v<T, Bytes>) {
-        const Errc status = core_->loan();
-        if (status != Errc::kOk) {
-            return status;
-        }
-        std::memcpy(core_->end.channel().payload(core_->slot), &value, sizeof value);
-        return core_->publish(sizeof value);
+    [[gnu::always_inline]] Errc publish(const T& value) noexcept
+        requires(!std::is_same_v<T, Bytes>) {
+        return core_->publish(sizeof value, [&value](std::byte* payload) {
+            std::memcpy(payload, &value, sizeof value);
+        });
     }
     /// Copies and publishes 0 … capacity() bytes. kTooLarge: nothing is published.
     Errc publish(std::span<const std::byte> bytes) noexcept requires(std::is_same_v<T, Bytes>) {
         if (bytes.size() > capacity()) {
             return Errc::kTooLarge;
         }
-        const Errc status = core_->loan();
-        if (status != Errc::kOk) {
-            return status;
-        }
-        if (!bytes.empty()) {
-            std::memcpy(core_->end.channel().payload(core_->slot), bytes.data(), bytes.size());
-        }
-        return core_->publish(bytes.size());
+        return core_->publish(bytes.size(), [bytes](std::byte* payload) {
+            if (!bytes.empty()) {
+                std::memcpy(payload, bytes.data(), bytes.size());
+            }
+        });
     }
 
     /// Sequence of the last message published, by this incarnation or an earlier one; 0: none.
@@ -163,8 +174,7 @@ class Producer {
         }
         const SlotIndex slot = core_->end.current().slot();
         const protocol::Channel& channel = core_->end.channel();
-        // Relaxed: written by this process, or ordered by recovery.
-        return {channel.payload(slot), channel.header(slot).size.load(std::memory_order_relaxed)};
+        return {channel.payload(slot), detail::read_size(channel.header(slot))};
     }
 
   private:

@@ -79,7 +79,7 @@ TEST_CASE("a file that is wrong changes nothing and says where and why") {
              {"workerz = 3\n", "config.toml:1:1: unknown key 'workerz': did you mean 'workers'?"},
              {generation("two") + "stop_grace = 5\n", "'worker.stop_grace' is a whole number"},
              {generation("two") + "start_limit = \"1ms\"\n", "expected 10ms … 1h"},
-             {"slots = 3\n", "'slots' is 3: with 3 workers expected 4 … 12"},
+             {"slots = 3\n", "'slots' is 3: with 3 workers expected 4 … 64"},
              {"[metrics]\nlisten = \"localhost:1\"\n", "'metrics.listen'"},
              {"[metrics]\nlisten = \"192.0.2.1:9464\"\n", "192.0.2.1:9464"},
              {"[worker", "config.toml:1:"}}) {

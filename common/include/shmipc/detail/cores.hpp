@@ -25,107 +25,145 @@ class Membership;
 /// Raises a doorbell and wakes its sleeper. Async-signal-safe.
 void ring(layout::SharedU32& doorbell) noexcept;
 
+/// The words of a slot's header, for people.
+inline MessageInfo to_info(std::uint64_t sequence, protocol::Origin origin,
+                           protocol::Time time) noexcept {
+    const protocol::Time told = origin.timed() ? time : protocol::Time{};
+    return {.sequence = sequence,
+            .incarnation = origin.incarnation(),
+            .size = origin.size(),
+            .time_source = TimeSource{told.source()},
+            .time = std::chrono::nanoseconds{told.nanoseconds()}};
+}
+
 /// What a slot's header says of its message. Relaxed: the caller has the slot pinned, or, during
 /// recovery, inherited; an earlier acquire orders the values.
 inline MessageInfo read_info(const layout::SlotHeader& header) noexcept {
-    return {.sequence = header.sequence.load(std::memory_order_relaxed),
-            .incarnation = header.incarnation.load(std::memory_order_relaxed),
-            .size = header.size.load(std::memory_order_relaxed),
-            .time_source = TimeSource{header.time_source.load(std::memory_order_relaxed)},
-            .time = std::chrono::nanoseconds{header.time_ns.load(std::memory_order_relaxed)}};
+    return to_info(header.sequence.load(std::memory_order_relaxed),
+                   protocol::Origin{header.origin.load(std::memory_order_relaxed)},
+                   protocol::Time{header.time.load(std::memory_order_relaxed)});
+}
+inline std::uint32_t read_size(const layout::SlotHeader& header) noexcept {
+    return protocol::Origin{header.origin.load(std::memory_order_relaxed)}.size();
 }
 
-/// What the handles need of their membership on the data path, and nothing else.
-struct Shared {
-    std::atomic<bool> forked{false};        ///< in a child: mappings are gone
-    layout::SharedU32* const* doorbells{};  ///< by worker index
+/// Who is to be woken, and how: the same for all handles of a membership.
+struct Doorbells {
+    layout::SharedU32* const* by_worker{};
     std::uint32_t workers = 0;
 };
 
 struct ProducerCore {
-    ProducerCore(const protocol::Channel& own, const Shared& common) noexcept
-        : end(own), shared(common) {}
+    ProducerCore(const protocol::Channel& own, const Doorbells& of_group) noexcept
+        : end(own), doorbells(of_group) {}
 
-    /// Relaxed: written in the forked child alone, before any of its code runs.
     void check_usable() const noexcept {
-        if (shared.forked.load(std::memory_order_relaxed)) [[unlikely]] {
+        if (forked) [[unlikely]] {
             fail_in_forked_child();
         }
     }
-
-    Errc loan() noexcept {
+    /// Why the end is not idle.
+    [[gnu::noinline]] Errc refuse() const noexcept {
         check_usable();
-        if (loaned) {
-            return Errc::kAlreadyLoaned;
+        return Errc::kAlreadyLoaned;
+    }
+
+    [[gnu::always_inline]] Errc loan(SlotIndex& slot) noexcept {
+        if (!end.idle()) [[unlikely]] {
+            return refuse();
         }
         slot = end.take();
         end.begin(slot);
-        loaned = true;
         return Errc::kOk;
     }
-    void give_back() noexcept {
-        end.give_back(slot);
-        loaned = false;
+    void give_back(SlotIndex slot) noexcept {
+        if (end.outstanding()) {  // not in a forked child
+            end.give_back(slot);
+        }
     }
-    Errc publish(std::uint64_t size) noexcept {
-        check_usable();
-        if (!loaned) {
+    [[gnu::always_inline]] Errc publish(SlotIndex slot, std::uint64_t size) noexcept {
+        if (!end.outstanding()) [[unlikely]] {
+            check_usable();
             return Errc::kNotLoaned;
         }
         if (size > end.channel().geometry.capacity) {
             return Errc::kTooLarge;
         }
-        const auto nanoseconds = time_source == TimeSource::kNone ? 0 : now(time_source).count();
-        end.publish(slot, {.size = static_cast<std::uint32_t>(size),
-                           .incarnation = incarnation,
-                           .time_ns = static_cast<std::uint64_t>(nanoseconds),
-                           .time_source = static_cast<std::uint32_t>(time_source)});
-        loaned = false;
-        protocol::wake_sleepers(memory, *end.channel().shared_part, shared.workers, wake_fence,
-                                [this](WorkerIndex worker) {
-                                    memory.mark(protocol::Step::kWakeCall);
-                                    ring(*shared.doorbells[to_number(worker)]);
-                                });
+        end.publish(slot, stamp(size));
+        wake();
+        return Errc::kOk;
+    }
+    /// loan() and publish() at once. `copy(payload)` writes `size` bytes, which must fit.
+    template <class Copy>
+    [[gnu::always_inline]] Errc publish(std::uint64_t size, Copy&& copy) noexcept {
+        if (!end.idle()) [[unlikely]] {
+            return refuse();
+        }
+        end.write([&](std::byte* payload) {
+            copy(payload);
+            return stamp(size);
+        });
+        wake();
         return Errc::kOk;
     }
 
+    [[gnu::always_inline]] protocol::Stamp stamp(std::uint64_t size) const noexcept {
+        const auto bytes = static_cast<std::uint32_t>(size);
+        if (time_source == TimeSource::kNone) {
+            return {.origin = protocol::Origin{incarnation, bytes, false}, .time = {}};
+        }
+        const auto nanoseconds = static_cast<std::uint64_t>(now(time_source).count());
+        return {.origin = protocol::Origin{incarnation, bytes, true},
+                .time = protocol::Time{nanoseconds, static_cast<std::uint32_t>(time_source)}};
+    }
+    [[gnu::always_inline]] void wake() noexcept {
+        if (protocol::somebody_sleeps(memory, *end.channel().shared_part, wake_fence))
+            [[unlikely]] {
+            ring_sleepers();
+        }
+    }
+    [[gnu::noinline]] void ring_sleepers() noexcept {
+        protocol::ring_sleepers(memory, *end.channel().shared_part, doorbells.workers,
+                                [this](WorkerIndex worker) {
+                                    memory.mark(protocol::Step::kWakeCall);
+                                    ring(*doorbells.by_worker[to_number(worker)]);
+                                });
+    }
+
     protocol::ProducerEnd<> end;
-    const Shared& shared;
-    SlotIndex slot{0};
+    const Doorbells& doorbells;
     std::uint32_t incarnation = 0;
     TimeSource time_source = TimeSource::kCoarse;
-    bool loaned = false;
     bool wake_fence = true;
-    bool taken = false;  ///< handed out as a Producer
+    bool taken = false;   ///< handed out as a Producer
+    bool forked = false;  ///< in a child: the mappings are gone, and the end is disowned
     [[no_unique_address]] protocol::DefaultMemory memory;
 };
 
 struct ConsumerCore {
-    ConsumerCore(const protocol::Channel& other, WorkerIndex producer, WorkerIndex me,
-                 const Shared& common) noexcept
-        : channel(other), end(other, cell_of(me, producer)), shared(common), index(producer) {}
+    ConsumerCore(const protocol::Channel& other, WorkerIndex producer, WorkerIndex me) noexcept
+        : channel(other), end(other, cell_of(me, producer)), index(producer) {}
 
-    /// As in ProducerCore.
-    [[nodiscard]] bool forked() const noexcept {
-        return shared.forked.load(std::memory_order_relaxed);
-    }
     void check_usable() const noexcept {
-        if (forked()) [[unlikely]] {
+        if (gate == Gate::kForked) [[unlikely]] {
             fail_in_forked_child();
         }
     }
-    [[nodiscard]] layout::SlotHeader& header() const noexcept { return channel.header(end.slot()); }
-    [[nodiscard]] const std::byte* payload() const noexcept { return channel.payload(end.slot()); }
 
     protocol::Channel channel;
     protocol::ConsumerEnd<> end;
-    const Shared& shared;
-    WorkerIndex index;          ///< of the channel
-    PayloadType expected;       ///< what the handle's type asks for
-    bool type_checked = false;  ///< against the channel's stamp
-    bool taken = false;         ///< handed out as a Consumer
+    WorkerIndex index;     ///< of the channel
+    PayloadType expected;  ///< what the handle's type asks for
+    /// What is to be looked at before an acquire.
+    enum class Gate : std::uint8_t {
+        kOpen,
+        kTypeUnchecked,  ///< the channel's stamp
+        kForked,         ///< in a child: the mappings are gone, and the end is disowned
+    };
+    Gate gate = Gate::kTypeUnchecked;
+    bool taken = false;  ///< handed out as a Consumer
 
-    /// kOk, kEmpty if the channel is not stamped yet, or kPayloadMismatch.
+    /// Opens the gate. kOk, kEmpty if the channel is not stamped yet, or kPayloadMismatch.
     Errc check_type() noexcept;
 };
 

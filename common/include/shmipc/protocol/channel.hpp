@@ -42,6 +42,10 @@ struct Channel {
     [[nodiscard]] std::byte* payload(SlotIndex slot) const noexcept {
         return slots + to_number(slot) * stride + payload_offset;
     }
+    [[nodiscard]] std::byte* payload(layout::SlotHeader& header) const noexcept {
+        return reinterpret_cast<std::byte*>(&header) + payload_offset;
+    }
+    /// False also for the slot of an empty Current.
     [[nodiscard]] bool has(SlotIndex slot) const noexcept {
         return to_number(slot) < geometry.slots;
     }

@@ -84,13 +84,12 @@ class ObserverEnd {
             return Errc::kContended;
         }
         // (2) Relaxed: checked by (4).
-        result.stamp.size = header.size.load(std::memory_order_relaxed);
-        result.stamp.incarnation = header.incarnation.load(std::memory_order_relaxed);
-        result.stamp.time_ns = header.time_ns.load(std::memory_order_relaxed);
-        result.stamp.time_source = header.time_source.load(std::memory_order_relaxed);
-        const bool plausible = result.stamp.size <= channel_.geometry.capacity;
-        if (plausible && result.stamp.size <= buffer.size()) {
-            copy_payload(current.slot(), buffer.first(result.stamp.size));
+        result.stamp.origin = Origin{header.origin.load(std::memory_order_relaxed)};
+        result.stamp.time = Time{header.time.load(std::memory_order_relaxed)};
+        const std::uint32_t size = result.stamp.origin.size();
+        const bool plausible = size <= channel_.geometry.capacity;
+        if (plausible && size <= buffer.size()) {
+            copy_payload(current.slot(), buffer.first(size));
         }
         // (3)
         memory_.fence(Step::kCopyFence, std::memory_order_acquire);
@@ -102,7 +101,7 @@ class ObserverEnd {
         if (!plausible) {
             return Errc::kCorruptChannel;
         }
-        return result.stamp.size <= buffer.size() ? Errc::kOk : Errc::kTooLarge;
+        return size <= buffer.size() ? Errc::kOk : Errc::kTooLarge;
     }
 
     /// Relaxed words, tail included, so that the compiler can neither tear, repeat nor reorder the

@@ -62,48 +62,59 @@ class ConsumerEnd {
           reads_(&channel.cells[to_number(cell)].reads),
           memory_(std::move(memory)) {}
 
-    /// Pins the latest message. kOk: pinned, and the slot is slot(), constant until release() and
+    /// What acquire() returns, in registers.
+    struct Outcome {
+        Current message;  ///< empty unless kOk
+        Errc status;
+        bool fresh = false;  ///< another message than the one acquired before
+    };
+
+    /// Pins the latest message. kOk: pinned, and the message's slot is constant until release() and
     /// the acquire after it. kEmpty: nothing has been published. kAlreadyPinned: release first;
     /// nothing changes. kCorruptChannel: `current` or the slot's header holds what the protocol
     /// cannot produce; nothing is pinned.
-    /// Progress: wait-free; one read-modify-write usually, three at the most.
-    Errc acquire() noexcept(Memory::kNothrow) {
-        if (pinned_) {
-            return Errc::kAlreadyPinned;
-        }
+    /// Progress: wait-free; one read-modify-write usually, three at the most; for the same message
+    /// again none.
+    [[gnu::always_inline]] Outcome pin() noexcept(Memory::kNothrow) {
         // Relaxed: what it names is confirmed by (2), or is what an earlier acquire has confirmed.
         const Current seen{
             memory_.load(Step::kLook, channel_.current(), std::memory_order_relaxed)};
-        if (seen == mine_) {
-            return hold_again();
+        if (grip_.keeps(seen)) {
+            hold_again(seen);
+            return {seen, Errc::kOk};
         }
-        if (seen.empty() || !channel_.has(seen.slot())) {
-            return Errc::kCorruptChannel;
+        if (grip_.held()) {
+            return {{}, Errc::kAlreadyPinned};
         }
-        return pin(seen);
+        if (seen.empty() || !channel_.has(seen.slot())) [[unlikely]] {
+            return {{}, seen.empty() && last().empty() ? Errc::kEmpty : Errc::kCorruptChannel};
+        }
+        return pin_new(seen);
     }
+    Errc acquire() noexcept(Memory::kNothrow) { return pin().status; }
 
-    /// Gives the message back. `keep` leaves it pinned until the next acquire, so that the same
-    /// message can be had again for nothing; otherwise its slot is free at once. kNotPinned: there
-    /// is none. kCellOverwritten: another process wrote into the cell while it was pinned, so the
-    /// message may have changed under the reader; it is released all the same.
-    /// Progress: wait-free; one load and one store.
-    Errc release(bool keep = true) noexcept(Memory::kNothrow) {
-        if (!pinned_) {
-            return Errc::kNotPinned;
-        }
-        pinned_ = false;
+    /// Gives back `message`, which is pinned. `keep` leaves it pinned until the next acquire, so
+    /// that the same message can be had again for nothing; otherwise its slot is free at once.
+    /// kCellOverwritten: another process wrote into the cell while it was pinned, so the message
+    /// may have changed under the reader; it is released all the same. Progress: wait-free; one
+    /// load and one store.
+    [[gnu::always_inline]] Errc release(Current message,
+                                        bool keep = true) noexcept(Memory::kNothrow) {
         // Relaxed: only this thread writes here while the pin is HELD, unless a stray write does.
         const CellWord found{memory_.load(Step::kVerify, *cell_, std::memory_order_relaxed)};
-        const bool intact = found == CellWord{CellState::kHeld, slot_};
-        if (keep && intact) {
-            // Release, with the acquire of the scan (6): our reads come before what overwrites.
-            store_cell(Step::kRelease, CellWord{CellState::kKept, slot_});
-        } else {
-            mine_ = Current{};
-            store_cell(Step::kRelease, CellWord{CellState::kFree});
+        const bool intact = found == CellWord{CellState::kHeld, message.slot()};
+        if (!keep || !intact) [[unlikely]] {
+            let_go();
+            return intact ? Errc::kOk : Errc::kCellOverwritten;
         }
-        return intact ? Errc::kOk : Errc::kCellOverwritten;
+        grip_ = Grip{message, Grip::kKept};
+        // Release, with the acquire of the scan (6): our reads come before what overwrites.
+        store_cell(Step::kRelease, CellWord{CellState::kKept, message.slot()});
+        return Errc::kOk;
+    }
+    /// The same for whatever is pinned. kNotPinned: nothing is.
+    Errc release(bool keep = true) noexcept(Memory::kNothrow) {
+        return grip_.held() ? release(last(), keep) : Errc::kNotPinned;
     }
 
     /// Whether something newer than the last acquired message has been published. It promises
@@ -111,16 +122,16 @@ class ConsumerEnd {
     /// Progress: wait-free; one load.
     [[nodiscard]] bool has_newer() noexcept(Memory::kNothrow) {
         return memory_.load(Step::kLook, channel_.current(), std::memory_order_relaxed) !=
-               last_.raw();
+               last().raw();
     }
 
-    [[nodiscard]] bool pinned() const noexcept { return pinned_; }
+    [[nodiscard]] bool pinned() const noexcept { return grip_.held(); }
     /// The slot of the last acquired message. Requires an acquire that returned kOk.
-    [[nodiscard]] SlotIndex slot() const noexcept { return slot_; }
-    /// Whether the last acquire brought another message than the one before it.
-    [[nodiscard]] bool fresh() const noexcept { return fresh_; }
+    [[nodiscard]] SlotIndex slot() const noexcept { return last().slot(); }
+    /// Whether the message that is pinned is another one than the one before it.
+    [[nodiscard]] bool fresh() const noexcept { return grip_.fresh(); }
     /// `current` as of the last acquired message; empty before the first.
-    [[nodiscard]] Current last() const noexcept { return last_; }
+    [[nodiscard]] Current last() const noexcept { return grip_.last(); }
 
     /// What a dead predecessor left in the cell. If whole(), the slot's message is intact and stays
     /// so until reclaim(), and may be read once more. A CLAIMED slot may be under the producer's
@@ -141,37 +152,70 @@ class ConsumerEnd {
         // comes second, the cell ends FREE, since the helper's CAS finds PENDING no more.
         memory_.exchange(Step::kReclaim, *cell_, CellWord{CellState::kFree}.raw(),
                          std::memory_order_acq_rel);
-        pinned_ = false;
-        mine_ = Current{};
-        last_ = Current{};
+        grip_ = Grip{};
+    }
+
+    /// In a forked child, where nothing is mapped: what is still released there touches a word of
+    /// the child's own.
+    void disown() noexcept {
+        static layout::SharedU32 nowhere{CellWord{CellState::kFree}.raw()};
+        cell_ = &nowhere;
     }
 
   private:
-    Errc hold_again() noexcept(Memory::kNothrow) {
-        if (mine_.empty()) {
-            return Errc::kEmpty;
+    /// What this end knows of its cell, in one word, since to acquire the same message again is
+    /// little more than its stores: the last message acquired, in the bits of Current; in bits that
+    /// no slot's number needs, what the cell does with it. On the data path it is compared and
+    /// stored, but no value is derived from it: else each acquire would wait for the store of the
+    /// one before.
+    class Grip {
+      public:
+        static constexpr std::uint64_t kKept = 0;
+        static constexpr std::uint64_t kHeld = 1U << 15U;
+        static constexpr std::uint64_t kNothing = 1U << 14U;
+        static constexpr std::uint64_t kFresh = 1U << 13U;  ///< besides kHeld
+        static_assert(layout::Geometry::maximum_slots(kMaxWorkers) < kFresh);
+
+        constexpr Grip() noexcept = default;
+        constexpr Grip(Current last, std::uint64_t flags) noexcept : raw_(last.raw() | flags) {}
+        /// The flags too: a hostile `current` may have them.
+        [[nodiscard]] constexpr bool keeps(Current current) const noexcept {
+            return raw_ == current.raw() && (current.raw() & (kHeld | kNothing | kFresh)) == 0;
         }
+        [[nodiscard]] constexpr bool held() const noexcept { return (raw_ & kHeld) != 0; }
+        [[nodiscard]] constexpr bool fresh() const noexcept { return (raw_ & kFresh) != 0; }
+        [[nodiscard]] constexpr Current last() const noexcept {
+            return Current{raw_ & ~(kHeld | kNothing | kFresh)};
+        }
+
+      private:
+        std::uint64_t raw_ = kNothing;
+    };
+
+    [[gnu::always_inline]] void hold_again(Current kept) noexcept(Memory::kNothrow) {
         // The pin has been KEPT since the release. Relaxed would do: nothing is published by it, a
         // successor that finds HELD or KEPT has the order from the store of (2).
-        store_cell(Step::kHoldAgain, CellWord{CellState::kHeld, slot_});
-        pinned_ = true;
-        fresh_ = false;
-        return Errc::kOk;
+        store_cell(Step::kHoldAgain, CellWord{CellState::kHeld, kept.slot()});
+        grip_ = Grip{kept, Grip::kHeld};
     }
 
-    Errc pin(Current seen) noexcept(Memory::kNothrow) {
+    [[gnu::always_inline]] Outcome pin_new(Current seen) noexcept(Memory::kNothrow) {
         // (1) From here on the message kept so far is no longer ours.
-        mine_ = Current{};
         memory_.exchange(Step::kAnnounce, *cell_, CellWord{CellState::kClaimed, seen.slot()}.raw(),
                          std::memory_order_seq_cst);
         // (2) Sequentially consistent with (8) and the fence of (6); as an acquire it also
         // synchronizes-with the release of (8): the message is whole.
-        if (memory_.load(Step::kConfirm, channel_.current(), std::memory_order_seq_cst) ==
-            seen.raw()) {
-            // Release, with inspect().
-            store_cell(Step::kHold, CellWord{CellState::kHeld, seen.slot()});
-            return pinned_at(seen.slot());
+        if (memory_.load(Step::kConfirm, channel_.current(), std::memory_order_seq_cst) !=
+            seen.raw()) [[unlikely]] {
+            return pin_with_help();
         }
+        // Release, with inspect().
+        store_cell(Step::kHold, CellWord{CellState::kHeld, seen.slot()});
+        return pinned_at(seen.slot());
+    }
+
+    /// Out of line: rare.
+    [[gnu::noinline]] Outcome pin_with_help() noexcept(Memory::kNothrow) {
         // (3)
         memory_.exchange(Step::kPend, *cell_, CellWord{CellState::kPending}.raw(),
                          std::memory_order_seq_cst);
@@ -179,8 +223,8 @@ class ConsumerEnd {
         const Current later{
             memory_.load(Step::kReload, channel_.current(), std::memory_order_seq_cst)};
         if (later.empty() || !channel_.has(later.slot())) {
-            store_cell(Step::kRelease, CellWord{CellState::kFree});
-            return Errc::kCorruptChannel;
+            let_go();
+            return {{}, Errc::kCorruptChannel};
         }
         // (5) Release on success: as (2). Acquire on failure: synchronizes-with the producer's
         // helping CAS (6), which is after its own write of the message that it pinned for us.
@@ -192,48 +236,47 @@ class ConsumerEnd {
         }
         const CellWord helped{expected};
         if (helped.state() != CellState::kHeld || !channel_.has(helped.slot())) {
-            store_cell(Step::kRelease, CellWord{CellState::kFree});
-            return Errc::kCellOverwritten;
+            let_go();
+            return {{}, Errc::kCellOverwritten};
         }
         return pinned_at(helped.slot());
     }
 
     /// The cell says HELD `slot`, and the slot is ours.
-    Errc pinned_at(SlotIndex slot) noexcept(Memory::kNothrow) {
+    [[gnu::always_inline]] Outcome pinned_at(SlotIndex slot) noexcept(Memory::kNothrow) {
+        layout::SlotHeader& header = channel_.header(slot);
         // Relaxed: ordered by the acquire of (2), (4) or (5).
-        const std::uint64_t sequence = memory_.load(
-            Step::kReadHeader, channel_.header(slot).sequence, std::memory_order_relaxed);
-        const std::uint32_t size =
-            channel_.header(slot).size.load(std::memory_order_relaxed);  // as the line above
-        if (sequence == 0 || size > channel_.geometry.capacity) {
-            store_cell(Step::kRelease, CellWord{CellState::kFree});
-            return Errc::kCorruptChannel;
+        const std::uint64_t sequence =
+            memory_.load(Step::kReadHeader, header.sequence, std::memory_order_relaxed);
+        const Origin origin{header.origin.load(std::memory_order_relaxed)};  // as the line above
+        if (sequence == 0 || origin.size() > channel_.geometry.capacity) [[unlikely]] {
+            let_go();
+            return {{}, Errc::kCorruptChannel};
         }
         const Current now{sequence, slot};
-        fresh_ = now != last_;
-        if (fresh_) {
-            // Relaxed, and no read-modify-write: only this process writes here, for statistics.
-            reads_->store(reads_->load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+        if (now == last()) [[unlikely]] {  // it was not kept
+            grip_ = Grip{now, Grip::kHeld};
+            return {now, Errc::kOk};
         }
-        slot_ = slot;
-        mine_ = now;
-        last_ = now;
-        pinned_ = true;
-        return Errc::kOk;
+        // Relaxed, and no read-modify-write: only this process writes here, for statistics.
+        reads_->store(reads_->load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+        grip_ = Grip{now, Grip::kHeld | Grip::kFresh};
+        return {now, Errc::kOk, true};
     }
 
-    void store_cell(Step step, CellWord word) noexcept(Memory::kNothrow) {
+    [[gnu::noinline]] void let_go() noexcept(Memory::kNothrow) {
+        grip_ = Grip{last(), Grip::kNothing};
+        store_cell(Step::kRelease, CellWord{CellState::kFree});
+    }
+
+    [[gnu::always_inline]] void store_cell(Step step, CellWord word) noexcept(Memory::kNothrow) {
         memory_.store(step, *cell_, word.raw(), std::memory_order_release);
     }
 
     Channel channel_;
     layout::SharedU32* cell_;
     layout::SharedU64* reads_;
-    Current mine_;  ///< what the cell pins, HELD or KEPT; empty: nothing
-    Current last_;  ///< what was acquired last
-    SlotIndex slot_{0};
-    bool pinned_ = false;  ///< HELD
-    bool fresh_ = false;
+    Grip grip_;
     [[no_unique_address]] Memory memory_;
 };
 

@@ -1,8 +1,7 @@
 // Publish: how the producer of a channel finds a free slot, fills it and makes it current.
 //
 //   take      (6) no slot known to be free: full fence, then scan every cell; a PENDING one is
-//   CASed
-//                 to HELD the current slot (help);
+//                 turned into HELD the current slot by a CAS (help);
 //                 free := all slots but the current one and those that cells name
 //   fill      (7) clear the slot's sequence, release fence, write payload and header, store the
 //                 slot's sequence with release (for observers, copy.hpp)
@@ -28,9 +27,7 @@
 // that with N slots, without the help, or without the scan after retirement it fails.
 #pragma once
 
-#include <array>
 #include <atomic>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -41,63 +38,22 @@
 #include <shmipc/layout.hpp>
 #include <shmipc/protocol/channel.hpp>
 #include <shmipc/protocol/memory.hpp>
+#include <shmipc/protocol/slots.hpp>
 #include <shmipc/protocol/words.hpp>
 
 namespace shmipc::protocol {
 
-/// A set of slots as a bitmap. Local to the producer; lost at its death, and rebuilt by a scan.
-class SlotSet {
-  public:
-    /// All of 0 … slots − 1.
-    void fill(std::uint32_t slots) noexcept {
-        words_ = (slots + 63U) / 64U;
-        first_ = 0;
-        for (std::uint32_t word = 0; word < words_; ++word) {
-            bits_[word] = ~std::uint64_t{0};
-        }
-        if (slots % 64U != 0) {
-            bits_[words_ - 1] = (std::uint64_t{1} << slots % 64U) - 1U;
-        }
-    }
-    void insert(SlotIndex slot) noexcept {
-        const std::uint32_t word = to_number(slot) / 64U;
-        bits_[word] |= std::uint64_t{1} << to_number(slot) % 64U;
-        first_ = word < first_ ? word : first_;
-    }
-    void erase(SlotIndex slot) noexcept {
-        bits_[to_number(slot) / 64U] &= ~(std::uint64_t{1} << to_number(slot) % 64U);
-    }
-    /// Removes the lowest slot into `slot`; false if the set is empty.
-    bool pop(SlotIndex& slot) noexcept {
-        for (; first_ < words_; ++first_) {
-            std::uint64_t& word = bits_[first_];
-            if (word != 0) {
-                slot = SlotIndex{first_ * 64U + static_cast<std::uint32_t>(std::countr_zero(word))};
-                word &= word - 1U;
-                return true;
-            }
-        }
-        return false;
-    }
-
-  private:
-    static constexpr std::size_t kWords =
-        (layout::Geometry::maximum_slots(kMaxWorkers) + 63U) / 64U;
-    std::uint32_t words_ = 0;
-    std::uint32_t first_ = 0;  ///< no word before this one has a bit
-    std::array<std::uint64_t, kWords> bits_{};
-};
-
 /// What a message says of itself, besides its bytes.
 struct Stamp {
-    std::uint32_t size = 0;
-    std::uint32_t incarnation = 0;
-    std::uint64_t time_ns = 0;
-    std::uint32_t time_source = 0;
+    Origin origin;
+    Time time;  ///< meaningless unless origin.timed()
 };
 
 /// The producer's end of a channel. Owned by one process, which holds the identity lock; used by
 /// one thread at a time. Nothing that a consumer does, or leaves undone, delays it.
+///
+/// A publish is little more than its stores, so each one counts: the end keeps to itself only what
+/// shared memory cannot tell, the free slots and the upper bits of the sequence.
 template <class Memory = DefaultMemory>
 class ProducerEnd {
   public:
@@ -110,65 +66,117 @@ class ProducerEnd {
     Errc recover() noexcept(Memory::kNothrow) {
         // Acquire: reads-from the predecessor's (8), so that its retirement of older slots comes
         // before the fence of our first scan, as the order S of pin.hpp requires.
-        current_ = Current{
+        const Current current{
             memory_.load(Step::kScanCurrent, channel_.current(), std::memory_order_acquire)};
-        if (current_.empty()) {
+        if (current.empty()) {
             sequence_ = 0;
             return Errc::kOk;
         }
-        if (!channel_.has(current_.slot())) {
+        if (!channel_.has(current.slot())) {
             return Errc::kCorruptChannel;
         }
         // Relaxed: ordered by the acquire above.
-        sequence_ = channel_.header(current_.slot()).sequence.load(std::memory_order_relaxed);
-        return sequence_ != 0 && current_.names(sequence_) ? Errc::kOk : Errc::kCorruptChannel;
+        sequence_ = channel_.header(current.slot()).sequence.load(std::memory_order_relaxed);
+        return sequence_ != 0 && current.names(sequence_) ? Errc::kOk : Errc::kCorruptChannel;
     }
+
+    /// Whether no slot is taken, and the end is not disowned.
+    [[nodiscard]] bool idle() const noexcept { return use_ == Use::kIdle; }
+    /// Whether a slot is taken, and neither published nor given back yet.
+    [[nodiscard]] bool outstanding() const noexcept { return use_ == Use::kTaken; }
+    /// In a forked child, where nothing is mapped: never idle() again.
+    void disown() noexcept { use_ = Use::kDisowned; }
 
     /// (6) A slot that no consumer has, or can come to have, pinned; until publish() or give_back()
     /// it is the caller's to write. One at a time: with N+1 slots a second one need not exist.
     /// Progress: wait-free; a scan of R cells at the most, usually none.
-    SlotIndex take() noexcept(Memory::kNothrow) {
-        SlotIndex slot{0};
-        SHMIPC_CHECK(!outstanding_, "one slot is taken at a time: a scan would find it free again");
-        outstanding_ = true;
-        if (!free_.pop(slot)) [[unlikely]] {
-            scan();
-            SHMIPC_CHECK(free_.pop(slot), "N+1 slots cannot all be current or pinned by N-1 cells");
-        }
+    [[gnu::always_inline]] SlotIndex take() noexcept(Memory::kNothrow) {
+        check_idle();
+        const SlotIndex slot = next_free();
+        use_ = Use::kTaken;
         return slot;
     }
 
     /// A taken slot that will not be published after all.
     void give_back(SlotIndex slot) noexcept {
         free_.insert(slot);
-        outstanding_ = false;
+        use_ = Use::kIdle;
     }
 
     /// (7) Begins to write a taken slot: from here on observers know that it is in flux.
-    void begin(SlotIndex slot) noexcept(Memory::kNothrow) {
+    [[gnu::always_inline]] void begin(SlotIndex slot) noexcept(Memory::kNothrow) {
+        begin(channel_.header(slot));
+    }
+
+    /// (7), (8) Makes a slot that was begun, and whose payload is complete, the current message.
+    /// Progress: wait-free; four stores.
+    [[gnu::always_inline]] void publish(SlotIndex slot,
+                                        const Stamp& stamp) noexcept(Memory::kNothrow) {
+        make_current(slot, channel_.header(slot), stamp);
+        use_ = Use::kIdle;
+    }
+
+    /// All of it at once, for those who have the payload ready: `fill(payload)` writes it and
+    /// returns its stamp. Requires idle(). Progress: as take() and publish().
+    template <class Fill>
+    [[gnu::always_inline]] void write(Fill&& fill) noexcept(Memory::kNothrow) {
+        check_idle();
+        const SlotIndex slot = next_free();
+        layout::SlotHeader& header = channel_.header(slot);
+        begin(header);
+        make_current(slot, header, fill(channel_.payload(header)));
+    }
+
+    /// Sequence of the last published message, over all incarnations; 0: none.
+    [[nodiscard]] std::uint64_t sequence() const noexcept { return sequence_; }
+    /// What (8) stored last, by this incarnation or an earlier one; empty also if another process
+    /// has scribbled on it, so that what it names lies within the channel.
+    [[nodiscard]] Current current() const noexcept {
+        // Relaxed: written by this process, or ordered by recover().
+        const Current current{channel_.current().load(std::memory_order_relaxed)};
+        return channel_.has(current.slot()) ? current : Current{};
+    }
+    [[nodiscard]] const Channel& channel() const noexcept { return channel_; }
+
+  private:
+    enum class Use : std::uint8_t { kIdle, kTaken, kDisowned };
+
+    [[gnu::always_inline]] void check_idle() const noexcept {
+        SHMIPC_CHECK(idle(), "one slot is taken at a time: a scan would find it free again");
+    }
+
+    [[gnu::always_inline]] SlotIndex next_free() noexcept(Memory::kNothrow) {
+        SlotIndex slot{0};
+        if (!free_.pop(slot)) [[unlikely]] {
+            slot = scan_for_free();
+        }
+        return slot;
+    }
+
+    [[gnu::always_inline]] void begin(layout::SlotHeader& header) noexcept(Memory::kNothrow) {
         // Relaxed, ordered before the payload's bytes by the release fence, which the acquire fence
         // of copy.hpp (3) synchronizes-with.
-        memory_.store(Step::kWriteBegin, channel_.header(slot).sequence, std::uint64_t{0},
+        memory_.store(Step::kWriteBegin, header.sequence, std::uint64_t{0},
                       std::memory_order_relaxed);
         memory_.fence(Step::kWriteFence, std::memory_order_release);
         memory_.mark(Step::kWritePayload);
     }
 
-    /// (7), (8) Makes a slot that was begun, and whose payload is complete, the current message.
-    /// Progress: wait-free; five stores.
-    void publish(SlotIndex slot, const Stamp& stamp) noexcept(Memory::kNothrow) {
-        layout::SlotHeader& header = channel_.header(slot);
+    /// (7), (8)
+    [[gnu::always_inline]] void make_current(SlotIndex slot, layout::SlotHeader& header,
+                                             const Stamp& stamp) noexcept(Memory::kNothrow) {
         const std::uint64_t sequence = sequence_ + 1;
         // Relaxed: consumers get them by (8), observers by the sequence's release.
-        memory_.store(Step::kWriteHeader, header.size, stamp.size, std::memory_order_relaxed);
-        header.incarnation.store(stamp.incarnation, std::memory_order_relaxed);
-        header.time_ns.store(stamp.time_ns, std::memory_order_relaxed);
-        header.time_source.store(stamp.time_source, std::memory_order_relaxed);
+        memory_.store(Step::kWriteHeader, header.origin, stamp.origin.raw(),
+                      std::memory_order_relaxed);
+        if (stamp.origin.timed()) {
+            header.time.store(stamp.time.raw(), std::memory_order_relaxed);
+        }
         // Release, with copy.hpp (1).
         memory_.store(Step::kWriteSequence, header.sequence, sequence, std::memory_order_release);
-        const Current next{sequence, slot};
         // (8) Release: whoever finds it by an acquire load, pin.hpp (2), (4) or the helping CAS,
         // has the whole message.
+        const Current next{sequence, slot};
         if constexpr (kThreadSanitizer) {
             memory_.exchange(Step::kPublish, channel_.current(), next.raw(),
                              std::memory_order_seq_cst);
@@ -177,44 +185,49 @@ class ProducerEnd {
                           std::memory_order_release);
         }
         sequence_ = sequence;
-        current_ = next;
-        outstanding_ = false;
     }
 
-    /// Sequence of the last published message, over all incarnations; 0: none.
-    [[nodiscard]] std::uint64_t sequence() const noexcept { return sequence_; }
-    [[nodiscard]] Current current() const noexcept { return current_; }
-    [[nodiscard]] const Channel& channel() const noexcept { return channel_; }
-
-  private:
-    void scan() noexcept(Memory::kNothrow) {
+    /// (6) Out of line: rare where there are spare slots.
+    [[gnu::noinline]] SlotIndex scan_for_free() noexcept(Memory::kNothrow) {
         // Full: after every (8) so far, before the loads of the cells; see pin.hpp, the order S.
         memory_.fence(Step::kScanFence, std::memory_order_seq_cst);
         // Acquire, with the release of a pin: the reader's reads come before our next (7). Under
         // ThreadSanitizer, without the fence, sequentially consistent instead.
         constexpr std::memory_order kScanOrder =
             kThreadSanitizer ? std::memory_order_seq_cst : std::memory_order_acquire;
+        const Current now = current();
         free_.fill(channel_.geometry.slots);
-        if (!current_.empty()) {
-            free_.erase(current_.slot());
+        if (!now.empty()) {
+            free_.erase(now.slot());
         }
-        for (std::uint32_t i = 0; i < channel_.geometry.consumers(); ++i) {
+        const std::uint32_t consumers = channel_.geometry.consumers();
+        for (std::uint32_t i = 0; i < consumers; ++i) {
             layout::SharedU32& cell = channel_.cell(CellIndex{i});
             CellWord word{memory_.load(Step::kScanCell, cell, kScanOrder)};
-            if (word.state() == CellState::kPending && !current_.empty()) {
-                word = help(cell);
+            if (word.state() == CellState::kPending && !now.empty()) {
+                word = help(cell, now);
             }
             // A word that another process has scribbled on pins nothing.
             if (word.names_slot() && channel_.has(word.slot())) {
                 free_.erase(word.slot());
             }
         }
+        SlotIndex slot{0};
+        if (rescans_ && retired_.pop_free(now, free_, slot)) {
+            free_.clear();
+            return slot;
+        }
+        SHMIPC_CHECK(free_.pop(slot), "N+1 slots cannot all be current or pinned by N-1 cells");
+        if (rescans_) {
+            free_.clear();
+        }
+        return slot;
     }
 
     /// Pins the current message for a consumer that asks for help. Returns what the cell says now.
-    CellWord help(layout::SharedU32& cell) noexcept(Memory::kNothrow) {
+    CellWord help(layout::SharedU32& cell, Current now) noexcept(Memory::kNothrow) {
         std::uint32_t expected = CellWord{CellState::kPending}.raw();
-        const CellWord held{CellState::kHeld, current_.slot()};
+        const CellWord held{CellState::kHeld, now.slot()};
         // Release on success, with the acquire of (5): the message is whole. Acquire on failure:
         // as the scan's load; it fails only if the consumer has got on by itself.
         const bool helped =
@@ -224,10 +237,14 @@ class ProducerEnd {
     }
 
     Channel channel_;
+    /// Long messages: a scan for each, which is nothing beside writing them, and of the free slots
+    /// the one that was current last, since most of it is still in the cache.
+    bool rescans_ = channel_.geometry.capacity >= 16384 &&
+                    channel_.geometry.consumers() <= channel_.geometry.capacity / 1024;
+    RetiredSlots retired_;
     SlotSet free_;
-    Current current_;             ///< what (8) stored last
-    std::uint64_t sequence_ = 0;  ///< of current_, all 64 bits
-    bool outstanding_ = false;    ///< a slot is taken
+    std::uint64_t sequence_ = 0;  ///< of the current message, all 64 bits
+    Use use_ = Use::kIdle;
     [[no_unique_address]] Memory memory_;
 };
 

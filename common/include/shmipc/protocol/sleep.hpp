@@ -34,6 +34,7 @@
 #include <atomic>
 #include <bit>
 #include <cstdint>
+#include <utility>
 
 #include <shmipc/ids.hpp>
 #include <shmipc/layout.hpp>
@@ -43,12 +44,11 @@
 
 namespace shmipc::protocol {
 
-/// (9) To be called after each publish. `ring(WorkerIndex)` raises and wakes one doorbell, see
-/// raise(). `fence`: the producer has no membarrier registration.
-/// Progress: wait-free; one load where nobody sleeps, O(N/64 + sleepers) otherwise.
-template <class Memory, class Ring>
-inline void wake_sleepers(Memory& memory, layout::SharedPart& shared, std::uint32_t workers,
-                          bool fence, Ring&& ring) noexcept(Memory::kNothrow) {
+/// (9) First half: whether anybody may be asleep. `fence`: the producer has no membarrier
+/// registration. Progress: wait-free; one load.
+template <class Memory>
+[[gnu::always_inline]] inline bool somebody_sleeps(Memory& memory, layout::SharedPart& shared,
+                                                   bool fence) noexcept(Memory::kNothrow) {
     if (fence) {
         memory.fence(Step::kWakeFence, std::memory_order_seq_cst);
     } else {
@@ -57,9 +57,14 @@ inline void wake_sleepers(Memory& memory, layout::SharedPart& shared, std::uint3
     }
     // Acquire, with the flag's exchange in enter(): the bits that were set before the flag are
     // seen.
-    if (memory.load(Step::kWakeLook, shared.waiting, std::memory_order_acquire) == 0) [[likely]] {
-        return;
-    }
+    return memory.load(Step::kWakeLook, shared.waiting, std::memory_order_acquire) != 0;
+}
+
+/// (9) Second half; rare, and makes system calls. `ring(WorkerIndex)`
+/// raises and wakes one doorbell, see raise(). Progress: wait-free; O(N/64 + sleepers).
+template <class Memory, class Ring>
+inline void ring_sleepers(Memory& memory, layout::SharedPart& shared, std::uint32_t workers,
+                          Ring&& ring) noexcept(Memory::kNothrow) {
     // An exchange: it continues the release sequence of every sleeper that has set the flag, so
     // that no flag is cleared whose bit is not taken below.
     memory.exchange(Step::kWakeClear, shared.waiting, std::uint32_t{0}, std::memory_order_acq_rel);
@@ -76,6 +81,15 @@ inline void wake_sleepers(Memory& memory, layout::SharedPart& shared, std::uint3
                 ring(WorkerIndex{worker});
             }
         }
+    }
+}
+
+/// (9) Both halves, to be called after each publish.
+template <class Memory, class Ring>
+inline void wake_sleepers(Memory& memory, layout::SharedPart& shared, std::uint32_t workers,
+                          bool fence, Ring&& ring) noexcept(Memory::kNothrow) {
+    if (somebody_sleeps(memory, shared, fence)) {
+        ring_sleepers(memory, shared, workers, std::forward<Ring>(ring));
     }
 }
 

@@ -1,4 +1,4 @@
-// The two shared words of the protocol, and what their bits mean.
+// The shared words of the protocol, and what their bits mean.
 #pragma once
 
 #include <cstdint>
@@ -66,6 +66,49 @@ class CellWord {
 
   private:
     std::uint32_t raw_ = 0;
+};
+
+/// Value of SlotHeader::origin: the producer's incarnation in the upper half; below it a bit that
+/// says whether SlotHeader::time means anything, and the message's size in bytes in 31 bits.
+class Origin {
+  public:
+    constexpr Origin() noexcept = default;
+    constexpr explicit Origin(std::uint64_t raw) noexcept : raw_(raw) {}
+    constexpr Origin(std::uint32_t incarnation, std::uint32_t size, bool timed) noexcept
+        : raw_(std::uint64_t{incarnation} << 32U | (timed ? kTimed : 0U) | size) {}
+
+    [[nodiscard]] constexpr std::uint64_t raw() const noexcept { return raw_; }
+    [[nodiscard]] constexpr std::uint32_t incarnation() const noexcept {
+        return static_cast<std::uint32_t>(raw_ >> 32U);
+    }
+    [[nodiscard]] constexpr bool timed() const noexcept { return (raw_ & kTimed) != 0; }
+    [[nodiscard]] constexpr std::uint32_t size() const noexcept {
+        return static_cast<std::uint32_t>(raw_) & (kTimed - 1U);
+    }
+
+  private:
+    static constexpr std::uint32_t kTimed = 1U << 31U;
+    static_assert(kMaxCapacity < kTimed);
+    std::uint64_t raw_ = 0;
+};
+
+/// Value of SlotHeader::time: nanoseconds (62 bits, 146 years) above the number of the clock that
+/// told them (two bits, TimeSource).
+class Time {
+  public:
+    constexpr Time() noexcept = default;
+    constexpr explicit Time(std::uint64_t raw) noexcept : raw_(raw) {}
+    constexpr Time(std::uint64_t nanoseconds, std::uint32_t source) noexcept
+        : raw_(nanoseconds << 2U | (source & 3U)) {}
+
+    [[nodiscard]] constexpr std::uint64_t raw() const noexcept { return raw_; }
+    [[nodiscard]] constexpr std::uint64_t nanoseconds() const noexcept { return raw_ >> 2U; }
+    [[nodiscard]] constexpr std::uint32_t source() const noexcept {
+        return static_cast<std::uint32_t>(raw_ & 3U);
+    }
+
+  private:
+    std::uint64_t raw_ = 0;
 };
 
 }  // namespace shmipc::protocol

@@ -79,10 +79,15 @@ Membership::Membership(const GroupConfig& config, WorkerIndex index, AttachOptio
     // Release: whoever sees the state sees the recovery.
     vitals().state.store(static_cast<std::uint32_t>(layout::WorkerState::kAttached),
                          std::memory_order_release);
-    // Always: the predecessor may have died between taking its sleepers' bits and ringing them; and
-    // others may be waiting for all to have been there.
-    for (layout::SharedU32* const doorbell : doorbells_) {
-        ring(*doorbell);
+    // Full: of two that attach at once as the last of a group, one sees the other's state below.
+    protocol::NativeMemory().fence(protocol::Step::kWakeFence, std::memory_order_seq_cst);
+    // After a predecessor always: it may have died between taking its sleepers' bits and ringing
+    // them, or before it rang for what follows. Else for those who wait for all to have been there,
+    // and not N times for each of N.
+    if (producer_->incarnation > 1 || all_have_been_there()) {
+        for (layout::SharedU32* const doorbell : doorbells_) {
+            ring(*doorbell);
+        }
     }
 }
 
@@ -374,18 +379,27 @@ Errc wait_newer(Membership& membership, ConsumerCore& core, Membership::Deadline
 }
 
 bool Membership::all_have_been_there() noexcept {
-    return std::all_of(consumers_.begin(), consumers_.end(), [](const ConsumerCore& core) {
+    const auto been_there = [](const ConsumerCore& core) {
         const layout::Vitals& other = core.channel.producer_part->vitals;
         // Acquire: with the release of the state at the end of attach. One that is in its second
         // life, or a later one, has been there, also while it attaches.
         return other.state.load(std::memory_order_acquire) >=
                    static_cast<std::uint32_t>(layout::WorkerState::kAttached) ||
                other.incarnation.load(std::memory_order_relaxed) > 1;
-    });
+    };
+    // Who has been there once has been there for good: none is asked again. Relaxed: two threads
+    // that wait at once may both ask.
+    std::size_t seen = seen_.load(std::memory_order_relaxed);
+    while (seen < consumers_.size() && been_there(consumers_[seen])) {
+        ++seen;
+    }
+    seen_.store(seen, std::memory_order_relaxed);
+    return seen == consumers_.size();
 }
 
 Errc Membership::wait_for_all(Deadline deadline) {
-    // Nobody's bit is needed: whoever attaches rings all doorbells, after it has set its state.
+    // Nobody's bit is needed: whoever is the last to attach rings all doorbells, after it has set
+    // its state; so does every successor.
     return wait_until({}, deadline, [this] { return all_have_been_there(); });
 }
 

@@ -83,6 +83,7 @@ class Membership {
     std::unique_ptr<ProducerCore> producer_;
     std::deque<ConsumerCore> consumers_;  ///< by cell order: all but oneself
     std::vector<Worker::ReclaimedPin> reclaimed_;
+    std::atomic<std::size_t> seen_{0};  ///< of consumers_: have been there, as far as was asked
     std::atomic<bool> interrupted_{false};
     std::atomic<bool> name_lost_{false};
     std::atomic<std::int64_t> next_verify_ns_{0};  ///< steady clock

@@ -240,10 +240,8 @@ bool Segment::has_its_name() const noexcept {
            mine.st_ino == named.st_ino && mine.st_dev == named.st_dev;
 }
 
-struct Mapping::Regions {
-    bip::mapped_region producer;
-    bip::mapped_region shared;
-    bip::mapped_region slots;
+struct Mapping::Region {
+    bip::mapped_region whole;
 };
 
 namespace {
@@ -254,11 +252,10 @@ struct Mappable {
     [[nodiscard]] bip::mapping_handle_t get_mapping_handle() const noexcept { return handle; }
 };
 
-bip::mapped_region map(const Mappable& object, bip::mode_t mode, std::uint64_t offset,
-                       std::uint64_t bytes, const std::string& name) {
+bip::mapped_region map(const Mappable& object, bip::mode_t mode, std::uint64_t bytes,
+                       const std::string& name) {
     try {
-        bip::mapped_region region(object, mode, static_cast<bip::offset_t>(offset),
-                                  static_cast<std::size_t>(bytes));
+        bip::mapped_region region(object, mode, 0, static_cast<std::size_t>(bytes));
         // A child must not keep the object's open file, and with it the identity lock, alive.
         os::require("cannot keep " + in_quotes(name) + " out of forked children", [&] {
             return madvise(region.get_address(), region.get_size(), MADV_DONTFORK);
@@ -273,13 +270,21 @@ bip::mapped_region map(const Mappable& object, bip::mode_t mode, std::uint64_t o
 
 Mapping::Mapping(const Segment& segment, Role role) : geometry_(segment.geometry()) {
     const Mappable object{bip::ipcdetail::mapping_handle_from_file_handle(segment.fd())};
-    const bip::mode_t own = role == Role::kProducer ? bip::read_write : bip::read_only;
-    const bip::mode_t common = role == Role::kObserver ? bip::read_only : bip::read_write;
-    regions_ = std::make_unique<Regions>(Regions{
-        map(object, own, 0, layout::Geometry::producer_bytes(), segment.name()),
-        map(object, common, layout::Geometry::shared_offset(), geometry_.shared_bytes(),
-            segment.name()),
-        map(object, own, geometry_.slots_offset(), geometry_.slots_bytes(), segment.name())});
+    const bip::mode_t mode = role == Role::kProducer ? bip::read_write : bip::read_only;
+    region_ = std::make_unique<Region>(
+        Region{map(object, mode, geometry_.object_bytes(), segment.name())});
+    if (role == Role::kConsumer) {
+        // One mapping and a change of its middle cost half of what three mappings do; a group of N
+        // has N² of them.
+        os::require("cannot map " + in_quotes(segment.name()) + " for writing", [&] {
+            return mprotect(base() + layout::Geometry::shared_offset(), geometry_.shared_bytes(),
+                            PROT_READ | PROT_WRITE);
+        });
+    }
+}
+
+std::byte* Mapping::base() const noexcept {
+    return static_cast<std::byte*>(region_->whole.get_address());
 }
 
 Mapping::Mapping(Mapping&&) noexcept = default;
@@ -287,14 +292,13 @@ Mapping& Mapping::operator=(Mapping&&) noexcept = default;
 Mapping::~Mapping() = default;
 
 protocol::Channel Mapping::channel() const noexcept {
-    return {geometry_, static_cast<std::byte*>(regions_->producer.get_address()),
-            static_cast<std::byte*>(regions_->shared.get_address()),
-            static_cast<std::byte*>(regions_->slots.get_address())};
+    return {geometry_, base(), base() + layout::Geometry::shared_offset(),
+            base() + geometry_.slots_offset()};
 }
 
 // The leak is the point: see the declaration.
 void Mapping::abandon() noexcept {
-    static_cast<void>(regions_.release());
+    static_cast<void>(region_.release());
 }
 
 std::vector<WorkerIndex> list_objects(const std::string& group) {

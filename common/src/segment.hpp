@@ -97,8 +97,10 @@ class Mapping {
     void abandon() noexcept;
 
   private:
-    struct Regions;
-    std::unique_ptr<Regions> regions_;
+    [[nodiscard]] std::byte* base() const noexcept;
+
+    struct Region;
+    std::unique_ptr<Region> region_;
     layout::Geometry geometry_;
 };
 

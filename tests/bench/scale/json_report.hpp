@@ -1,0 +1,13 @@
+// The figures for programs: plot.py reads them.
+#pragma once
+
+#include <string>
+
+#include "figures.hpp"
+
+namespace shmipc::bench {
+
+/// Throws std::runtime_error if the file cannot be written.
+void write_json(const Report& report, const std::string& file);
+
+}  // namespace shmipc::bench

@@ -10,10 +10,13 @@ readonly build_packages=(g++ cmake ninja-build libspdlog-dev libtomlplusplus-dev
     libncurses-dev)
 readonly package_packages=(dpkg-dev file)          # what CPack asks
 readonly test_packages=(doctest-dev spin mandoc)   # and of Prometheus two programs: get_tools
+readonly bench_packages=(gnuplot-nox libbenchmark-dev pkg-config python3)
+readonly peer_packages=(libiceoryx-posh-dev libzmq3-dev)   # compared where Debian has them
 
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 readonly build_dir=build/release
 readonly package_dir=build/package
+readonly bench_dir=build/bench
 readonly log=build/run.log
 
 usage() {
@@ -23,6 +26,9 @@ Usage:
   ./run.sh test [ARGS...]    build, and run all tests; ARGS go to ctest (-R name, --verbose, ...)
   ./run.sh crash [--quick]   build, and run the kill tests; without --quick storms of $storm_kills kills
                              on a group and of 16,000 on a supervisor's workers too
+  ./run.sh bench [--quick]   build, and measure the library beside others, and how groups grow, in a
+                             quarter of an hour, or with --quick in two minutes; the figures and
+                             plots are left in $bench_dir
   ./run.sh package           build the Debian packages shmipc, libshmipc0 and libshmipc-dev, and leave
                              them in $package_dir
   ./run.sh --help
@@ -170,6 +176,25 @@ run_crash() {
     fi
 }
 
+# The machine should have nothing else to do. One of both programs after the other, also if one fails.
+run_bench() {
+    local package packages=("${bench_packages[@]}") status=0
+    begin
+    for package in "${peer_packages[@]}"; do
+        if installed "$package" || available "$package"; then packages+=("$package"); fi
+    done
+    set_up "${build_packages[@]}" "${test_packages[@]}" "${packages[@]}"
+    build release ON shmipc-bench shmipc-bench-micro shmipc-bench-scale
+    exec {lock}>&-
+    mkdir -p "$bench_dir"
+    rm -f "$bench_dir"/*
+    "$build_dir/bin/shmipc-bench-micro" --benchmark_min_time=0.1
+    "$build_dir/bin/shmipc-bench" "$@" --json "$bench_dir/bench.json" || status=$?
+    "$build_dir/bin/shmipc-bench-scale" "$@" --json "$bench_dir/scale.json" || status=$?
+    tests/bench/plot.py --output "$bench_dir" "$bench_dir"/*.json || status=$?
+    return "$status"
+}
+
 # Packages of the version that is built now, and no others, are in $package_dir afterwards.
 run_package() {
     local packages
@@ -195,6 +220,10 @@ case ${1:-} in
     crash)
         (($# == 1)) || [[ $# == 2 && $2 == --quick ]] || wrong_usage "crash takes nothing but --quick"
         run_crash "${@:2}"
+        ;;
+    bench)
+        (($# == 1)) || [[ $# == 2 && $2 == --quick ]] || wrong_usage "bench takes nothing but --quick"
+        run_bench "${@:2}"
         ;;
     package)
         (($# == 1)) || wrong_usage "package takes no arguments"

@@ -24,8 +24,8 @@ PEERS = {
     "bitmask": ("bit mask", "#E69F00"),
     "seqlock": ("seqlock", "#009E73"),
     "iceoryx": ("iceoryx", "#CC79A7"),
-    "boost_queue": ("Boost message queue", "#D55E00"),
-    "boost_rwlock": ("Boost rwlock", "#56B4E9"),
+    "message_queue": ("Boost message queue", "#D55E00"),
+    "sharable_mutex": ("Boost rwlock", "#56B4E9"),
     "zeromq": ("ZeroMQ", "#000000"),
     "unix_socket": ("Unix socket", "#B8A600"),
     "pipe": ("pipe", "#888888"),
@@ -78,7 +78,11 @@ def peer_lines(results, points_of):
 
 def points_in(rows, x, y):
     """Points of the rows that have both figures, the first for each x; above 0, for logarithms."""
-    points = {row[x]: row[y] for row in reversed(rows) if row.get(x, 0) > 0 and row.get(y, 0) > 0}
+    points = {
+        row[x]: row[y]
+        for row in reversed(rows)
+        if (row.get(x) or 0) > 0 and (row.get(y) or 0) > 0  # null: not measured
+    }
     return sorted(points.items())
 
 
@@ -161,7 +165,7 @@ def latency(results, _scale):
 
 
 def cost_over_size(results, _scale):
-    names = {"publish": "Publish, the message filled", "one_way": "One-way latency, median"}
+    names = {"publish_filled": "Publish, the message filled", "one_way": "One-way latency, median"}
     panes = []
     for name, title in names.items():
         rows = of_workload(results, name)

@@ -1,5 +1,7 @@
 #include "group_care.hpp"
 
+#include <unistd.h>
+
 #include <shmipc/error.hpp>
 #include <shmipc/log.hpp>
 
@@ -26,12 +28,14 @@ bool is_misfit(Errc code) noexcept {
 
 void report_taken_up(const Config& config, const Group& group) {
     const layout::Geometry geometry = group.geometry();
+    const auto page = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+    const std::uint64_t memory = geometry.workers * geometry.backed_bytes(page);
     log::log(log::Level::kInfo,
              group.created() ? log::Event::kGroupCreated : log::Event::kSupervisorStarting,
              std::string(group.created() ? "created" : "took up") + " group '" + config.group.name +
                  "': " + std::to_string(geometry.workers) + " workers, messages of up to " +
                  std::to_string(geometry.capacity) + " bytes, " + std::to_string(geometry.slots) +
-                 " slots a channel");
+                 " slots a channel, " + std::to_string(memory / 1024) + " KiB of shared memory");
 }
 
 }  // namespace

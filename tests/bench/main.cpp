@@ -33,6 +33,7 @@ struct Options {
 
 void describe(CLI::App& app, Options& options) {
     std::vector<std::string> workloads;
+    workloads.reserve(kWorkloads.size());
     for (const WorkloadText& text : kWorkloads) {
         workloads.emplace_back(text.name);
     }

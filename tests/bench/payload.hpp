@@ -52,7 +52,7 @@ inline void write_whole(std::byte* at, std::size_t any, std::uint64_t sequence) 
         return;
     }
     if constexpr (kFixed != 0) {  // as a program's own type is written: by wide stores
-        std::array<std::uint64_t, kFixed / kWord> words;
+        std::array<std::uint64_t, kFixed / kWord> words{};
         words.fill(sequence);
         std::memcpy(at, words.data(), sizeof words);
         return;

@@ -95,9 +95,18 @@ std::vector<PeerEntry> all_peers() {
 
 std::vector<Point> select_points(const std::vector<PeerEntry>& peers, const Selection& selection) {
     std::vector<Point> points;
+    // Two rows may have a point in common.
+    const auto there = [&](Workload workload, std::size_t peer, std::size_t bytes,
+                           std::uint32_t consumers) {
+        return std::ranges::any_of(points, [&](const Point& point) {
+            return point.workload == workload && point.peer == peer &&
+                   point.setting.bytes == bytes && point.setting.consumers == consumers;
+        });
+    };
     const auto add_row = [&](const Row& row, std::size_t bytes, std::uint32_t consumers) {
         for (std::size_t peer = 0; peer < peers.size(); ++peer) {
-            if (is_for(row.who, peers[peer].name) && chosen(selection.peers, peers[peer].name)) {
+            if (is_for(row.who, peers[peer].name) && chosen(selection.peers, peers[peer].name) &&
+                !there(row.workload, peer, bytes, consumers)) {
                 points.push_back({row.workload, peer, setting_of(row.workload, bytes, consumers)});
             }
         }

@@ -98,7 +98,7 @@ TEST_CASE("neighbouring slots do not touch each other, whatever the capacity") {
 
 TEST_CASE("long messages go round in the slots that the consumers leave, and no others") {
     // One reader that follows: one slot current, one kept, one to write. All others stay cold.
-    PlainChannel memory(2, 64 * 1024, 64);
+    PlainChannel memory(2, std::uint64_t{64} * 1024, 64);
     const Channel& channel = memory.channel();
     ProducerEnd<> producer(channel);
     REQUIRE(producer.recover() == Errc::kOk);

@@ -133,7 +133,8 @@ TEST_CASE("watch sees values and changes of state; peek and status count the sam
     CHECK(before <= number(ctl.answer({"peek", "1"}), "sequence"));
     CHECK(contains(ctl.run({"peek", "all"}), "worker 2: message "));
     CHECK(ctl.run({"stop", "1"}) == "stopped worker 1\n");
-    CHECK(watch.wait_for_line("-> stopped (exited with status 0)"));
+    const auto stopped = watch.wait_for_line("-> stopped (exited with status 0)");
+    CHECK_MESSAGE(stopped, watch.output());
     CHECK(number(ctl.answer({"peek", "1"}), "sequence") ==
           number(ctl.workers()[1], "written"));  // the last one, now that nobody writes
     CHECK(ctl.run({"start", "1"}) == "started worker 1\n");

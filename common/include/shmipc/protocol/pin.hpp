@@ -65,7 +65,7 @@ class ConsumerEnd {
     /// What acquire() returns, in registers.
     struct Outcome {
         Current message;  ///< empty unless kOk
-        Errc status;
+        Errc status = Errc::kOk;
         bool fresh = false;  ///< another message than the one acquired before
     };
 

@@ -139,8 +139,8 @@ void add_options(CLI::App& app, Options& options) {
             set_workers);
     add_key(app, options, "--capacity", "capacity", "Longest message in bytes; default: 64",
             "BYTES", set_capacity);
-    add_key(app, options, "--slots", "slots", "Slots of a channel; default: by workers and capacity", "N",
-            set_slots);
+    add_key(app, options, "--slots", "slots",
+            "Slots of a channel; default: by workers and capacity", "N", set_slots);
     add_key(app, options, "--log-level", "log.level", "debug, info, warning, error; default: info",
             "LEVEL", set_log_level);
     add_key(app, options, "--log-format", "log.format", "auto, human, json, journal; default: auto",

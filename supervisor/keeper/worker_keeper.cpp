@@ -228,8 +228,11 @@ void WorkerKeeper::send(int signal) const {
 
 void WorkerKeeper::terminate(Event cause) {
     cause_ = cause == Event::kRestart ? "restarted by order" : "stopped by order";
+    // One that is stopped could not obey. First: after SIGTERM it would meet a worker that is
+    // ending already, and take away the SIGSTOP with which a debugger, or LeakSanitizer at exit,
+    // has just attached to it; either would wait for that for ever.
+    send(SIGCONT);
     send(SIGTERM);
-    send(SIGCONT);  // one that is stopped could not obey
     arm(settings_.stop_grace, Event::kGraceElapsed);
 }
 

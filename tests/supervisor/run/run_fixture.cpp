@@ -65,15 +65,12 @@ std::vector<std::string> SupervisorRun::objects() const {
 }
 
 std::string stock_worker() {
-    // A generous grace: under a sanitizer a worker looks for leaks when it exits, which takes it
-    // seconds on a machine that is busy.
     return R"(
 [log]
 level = "debug"
 [worker]
 command = ["shmipc-worker", "--group", "{group}", "--workers", "{workers}", "--index", "{index}",
            "--max-interval", "5ms"]
-stop_grace = "1m"
 )";
 }
 

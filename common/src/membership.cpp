@@ -164,6 +164,8 @@ void Membership::map_all() {
             consumers_.emplace_back(mappings_[i].channel(), WorkerIndex{i}, index_);
         }
     }
+    // Release: for the handler of a fork by another thread.
+    cores_made_.store(true, std::memory_order_release);
 }
 
 void Membership::recover_producer() {
@@ -262,7 +264,6 @@ ConsumerCore* Membership::take_consumer(WorkerIndex from, PayloadType type) {
                                             std::to_string(to_number(from)) + " already");
     }
     core.expected = type;
-    core.gate = ConsumerCore::Gate::kTypeUnchecked;
     if (core.check_type() == Errc::kPayloadMismatch) {
         const layout::PayloadStamp& stamp = core.channel.producer_part->payload;
         throw Error(Errc::kPayloadMismatch, "channel " + std::to_string(to_number(from)) +
@@ -270,6 +271,9 @@ ConsumerCore* Membership::take_consumer(WorkerIndex from, PayloadType type) {
                                                 describe({stamped_name(stamp), stamp.size}) +
                                                 ", expected " + describe(type) + ": use that type");
     }
+    // Looked at again by the first acquire, also where the stamp is right: a message that an
+    // earlier handle has kept may be of another size.
+    core.gate = ConsumerCore::Gate::kTypeUnchecked;
     core.taken = true;
     return &core;
 }
@@ -448,15 +452,15 @@ Errc Membership::verify() noexcept {
 void Membership::disown_in_child() noexcept {
     // Relaxed: the child has one thread.
     forked_.store(true, std::memory_order_relaxed);
-    // Plain words: before any code of the child that could use them. A fork by on_stale_pin may
-    // come before there is a producer.
-    if (producer_ != nullptr) {
+    // Before any code of the child that could use them. A thread that attached while another one
+    // forked may have left them half made; then nobody has a handle of them.
+    if (cores_made_.load(std::memory_order_acquire)) {
         producer_->forked = true;
         producer_->end.disown();
-    }
-    for (ConsumerCore& core : consumers_) {
-        core.gate = ConsumerCore::Gate::kForked;
-        core.end.disown();
+        for (ConsumerCore& core : consumers_) {
+            core.gate = ConsumerCore::Gate::kForked;
+            core.end.disown();
+        }
     }
     // Closed here and now, and not once more by a destructor, when the number may be another
     // file's.

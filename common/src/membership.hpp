@@ -81,7 +81,8 @@ class Membership {
     Doorbells all_doorbells_;
     std::atomic<bool> forked_{false};  ///< in a child: the mappings are gone
     std::unique_ptr<ProducerCore> producer_;
-    std::deque<ConsumerCore> consumers_;  ///< by cell order: all but oneself
+    std::deque<ConsumerCore> consumers_;   ///< by cell order: all but oneself
+    std::atomic<bool> cores_made_{false};  ///< producer_ and consumers_ are complete
     std::vector<Worker::ReclaimedPin> reclaimed_;
     std::atomic<std::size_t> seen_{0};  ///< of consumers_: have been there, as far as was asked
     std::atomic<bool> interrupted_{false};

@@ -140,6 +140,23 @@ TEST_CASE("a message of another length than its type is not handed out") {
     const protocol::Origin wrong{1, 8, true};
     REQUIRE(test::write_at(pair.guard.path(0), offset, wrong.raw()));
     CHECK(consumer.acquire().status() == Errc::kCorruptChannel);
+    CHECK(consumer.acquire().status() == Errc::kCorruptChannel);  // nor when it is asked for again
     REQUIRE(producer.publish({1, 2, 4}) == Errc::kOk);
     CHECK(consumer.acquire()->count == 4);
+}
+
+TEST_CASE("nor is one that was acquired as bytes, and kept, before it was asked for by its type") {
+    Pair pair;
+    Producer<Pose> producer = pair.first.producer<Pose>();
+    REQUIRE(producer.publish({1, 2, 3}) == Errc::kOk);
+    const auto offset = static_cast<off_t>(pair.guard.config.geometry().slots_offset() +
+                                           offsetof(layout::SlotHeader, origin));
+    const protocol::Origin wrong{1, 8, true};
+    REQUIRE(test::write_at(pair.guard.path(0), offset, wrong.raw()));
+    {
+        Consumer<Bytes> bytes = pair.second.consumer<Bytes>(kFirst);
+        REQUIRE(bytes.acquire());
+    }
+    Consumer<Pose> consumer = pair.second.consumer<Pose>(kFirst);
+    CHECK(consumer.acquire().status() == Errc::kCorruptChannel);
 }

@@ -127,20 +127,22 @@ class Consumer {
     /// message again none.
     [[nodiscard, gnu::always_inline]] Pinned<T> acquire() noexcept {
         detail::ConsumerCore* const core = core_;
+        bool size_checked = true;  // of the message that is kept
         if (core->gate != detail::ConsumerCore::Gate::kOpen) [[unlikely]] {
+            size_checked = false;  // it may have been acquired as another type
             core->check_usable();
             const Errc type = core->check_type();
             if (type != Errc::kOk) {
                 return Pinned<T>(type);
             }
         }
-        const auto [message, status, fresh] = core->end.pin();
+        const auto [message, status, kept] = core->end.pin();
         if (status != Errc::kOk) {
             return Pinned<T>(status);
         }
         if constexpr (!std::is_same_v<T, Bytes>) {
-            if (fresh && detail::read_size(core->channel.header(message.slot())) != sizeof(T))
-                [[unlikely]] {
+            if (!(kept && size_checked) &&
+                detail::read_size(core->channel.header(message.slot())) != sizeof(T)) [[unlikely]] {
                 core->end.release(message, false);
                 return Pinned<T>(Errc::kCorruptChannel);
             }

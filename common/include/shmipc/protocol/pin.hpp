@@ -66,7 +66,7 @@ class ConsumerEnd {
     struct Outcome {
         Current message;  ///< empty unless kOk
         Errc status = Errc::kOk;
-        bool fresh = false;  ///< another message than the one acquired before
+        bool kept = false;  ///< the message that was kept, which has been looked at before
     };
 
     /// Pins the latest message. kOk: pinned, and the message's slot is constant until release() and
@@ -81,7 +81,7 @@ class ConsumerEnd {
             memory_.load(Step::kLook, channel_.current(), std::memory_order_relaxed)};
         if (grip_.keeps(seen)) {
             hold_again(seen);
-            return {seen, Errc::kOk};
+            return {seen, Errc::kOk, true};
         }
         if (grip_.held()) {
             return {{}, Errc::kAlreadyPinned};
@@ -261,7 +261,7 @@ class ConsumerEnd {
         // Relaxed, and no read-modify-write: only this process writes here, for statistics.
         reads_->store(reads_->load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
         grip_ = Grip{now, Grip::kHeld | Grip::kFresh};
-        return {now, Errc::kOk, true};
+        return {now, Errc::kOk};
     }
 
     [[gnu::noinline]] void let_go() noexcept(Memory::kNothrow) {

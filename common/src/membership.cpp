@@ -95,9 +95,6 @@ Membership::~Membership() {
     unregister_for_fork(*this);
     // Relaxed: set before this process's first instruction, if ever.
     if (forked_.load(std::memory_order_relaxed)) {
-        for (Mapping& mapping : mappings_) {
-            mapping.abandon();
-        }
         return;
     }
     for (ConsumerCore& core : consumers_) {

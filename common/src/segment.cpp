@@ -242,7 +242,14 @@ bool Segment::has_its_name() const noexcept {
 
 struct Mapping::Region {
     bip::mapped_region whole;
+    pid_t maker;
 };
+
+void Mapping::Unmap::operator()(Region* region) const noexcept {
+    if (region->maker == getpid()) {
+        std::default_delete<Region>()(region);
+    }  // else: a forked child, where it leaks
+}
 
 namespace {
 
@@ -271,8 +278,8 @@ bip::mapped_region map(const Mappable& object, bip::mode_t mode, std::uint64_t b
 Mapping::Mapping(const Segment& segment, Role role) : geometry_(segment.geometry()) {
     const Mappable object{bip::ipcdetail::mapping_handle_from_file_handle(segment.fd())};
     const bip::mode_t mode = role == Role::kProducer ? bip::read_write : bip::read_only;
-    region_ = std::make_unique<Region>(
-        Region{map(object, mode, geometry_.object_bytes(), segment.name())});
+    region_.reset(
+        new Region{map(object, mode, geometry_.object_bytes(), segment.name()), getpid()});
     if (role == Role::kConsumer) {
         // One mapping and a change of its middle cost half of what three mappings do; a group of N
         // has N² of them.
@@ -294,11 +301,6 @@ Mapping::~Mapping() = default;
 protocol::Channel Mapping::channel() const noexcept {
     return {geometry_, base(), base() + layout::Geometry::shared_offset(),
             base() + geometry_.slots_offset()};
-}
-
-// The leak is the point: see the declaration.
-void Mapping::abandon() noexcept {
-    static_cast<void>(region_.release());
 }
 
 std::vector<WorkerIndex> list_objects(const std::string& group) {

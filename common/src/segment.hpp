@@ -80,8 +80,8 @@ enum class Role : std::uint8_t {
     kObserver   ///< all read-only
 };
 
-/// A mapped object. Left out of forked children (MADV_DONTFORK). Needs the segment only while it is
-/// made.
+/// A mapped object. Left out of forked children (MADV_DONTFORK), where destroying it does nothing:
+/// its addresses may belong to something else there. Needs the segment only while it is made.
 class Mapping {
   public:
     Mapping(const Segment& segment, Role role);
@@ -92,15 +92,15 @@ class Mapping {
     ~Mapping();
 
     [[nodiscard]] protocol::Channel channel() const noexcept;
-    /// Forgets the mapping without undoing it: in a forked child, where its addresses may belong to
-    /// something else by now.
-    void abandon() noexcept;
 
   private:
     [[nodiscard]] std::byte* base() const noexcept;
 
     struct Region;
-    std::unique_ptr<Region> region_;
+    struct Unmap {
+        void operator()(Region* region) const noexcept;
+    };
+    std::unique_ptr<Region, Unmap> region_;
     layout::Geometry geometry_;
 };
 

@@ -96,6 +96,9 @@ class Child {
                 }
             } catch (const std::exception& error) {
                 std::fprintf(stderr, "%s\n", error.what());
+            } catch (const doctest::detail::TestFailureException&) {
+                // FAIL or REQUIRE has said it. The child must not go on in the parent's test.
+                std::fflush(nullptr);
             }
             ::_exit(status);
         }

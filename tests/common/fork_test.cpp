@@ -1,17 +1,21 @@
 // A forked child inherits nothing of a membership.
 #include <shmipc/group.hpp>
+#include <shmipc/observer.hpp>
 #include <shmipc/worker.hpp>
 
 #include <doctest/doctest.h>
 
 #include <array>
-
 #include <chrono>
+#include <cstddef>
 #include <cstdio>
 #include <functional>
 #include <optional>
+#include <span>
+#include <vector>
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -113,6 +117,36 @@ TEST_CASE("destroying the handles in a forked child does nothing") {
     CHECK(group.vital_signs(WorkerIndex{0})->state == layout::WorkerState::kAttached);
     CHECK(group.held_by(WorkerIndex{0}).size() == 1);
     CHECK(pinned->release() == Errc::kOk);
+}
+
+TEST_CASE("destroying the handles in a child unmaps nothing that the child has mapped since") {
+    const GroupGuard guard(2);
+    std::optional<Worker> worker = Worker::attach(guard.config, WorkerIndex{0});
+    std::optional<Observer> observer = Observer::open(guard.config.name);
+    Child child([&](Child::Line&) {
+        // The mappings are not inherited: these take the holes that they have left, each a page.
+        constexpr std::size_t kPages = 4'096;
+        const auto bytes = static_cast<std::size_t>(::getpagesize());
+        std::vector<char*> mine;
+        for (std::size_t i = 0; i < kPages; ++i) {
+            void* const page =
+                ::mmap(nullptr, bytes, i % 2 == 0 ? PROT_READ | PROT_WRITE : PROT_READ,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            if (page == MAP_FAILED) {
+                return 1;
+            }
+            mine.push_back(static_cast<char*>(page));
+        }
+        observer.reset();
+        worker.reset();
+        for (std::size_t i = 0; i < kPages; i += 2) {
+            *mine[i] = 'x';
+        }
+        return 0;
+    });
+    const Child::End end = child.wait();
+    CHECK(end.signal == 0);
+    CHECK_MESSAGE(end.status == 0, end.errors);
 }
 
 TEST_CASE("destroying the handles in a child closes no descriptor that the child has opened") {

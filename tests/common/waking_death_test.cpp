@@ -61,9 +61,9 @@ TEST_CASE(
         until_asleep(child, channel);
         Child producer([&](Child::Line&) {
             const Worker worker = attach(guard, kFirst);
+            const detail::Mapping own = map(guard, kFirst);  // the parent's is not inherited
             // The attach has woken it: until it sleeps again.
-            until_asleep(child, channel);
-            const detail::Mapping own = map(guard, kFirst);
+            until_asleep(child, own);
             const detail::Mapping other = map(guard, kSecond);
             protocol::ProducerEnd<> end(own.channel());
             static_cast<void>(end.recover());

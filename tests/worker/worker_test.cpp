@@ -48,6 +48,16 @@ std::uint64_t next_write(Process& worker) {
     return number_at_end(*line);
 }
 
+/// Waits until the worker has read a message of the other, which it keeps until a newer one comes.
+void wait_for_value(Process& worker, unsigned other) {
+    const std::string read = "read info from " + std::to_string(other) + ": ";
+    auto line = worker.wait_for_line(read);
+    while (line && line->find(read + "empty") != std::string::npos) {
+        line = worker.wait_for_line(read);
+    }
+    REQUIRE_MESSAGE(line, worker.output());
+}
+
 }  // namespace
 
 TEST_CASE("a worker whose output nobody reads goes on, and ends when it is told to") {
@@ -112,6 +122,7 @@ TEST_CASE("a killed worker goes on with the value after its last one") {
         Process one(worker_command(group, 2, 1));
         REQUIRE(next_write(one) == 1);
         REQUIRE(next_write(one) == 2);
+        wait_for_value(one, 0);
         one.signal(SIGKILL);
         const auto status = one.wait();
         REQUIRE(status);

@@ -203,7 +203,7 @@ TEST_CASE("a `current` that the protocol cannot produce is reported and harms no
     ConsumerEnd<> consumer(channel, CellIndex{0});
     for (const std::uint64_t raw :
          {Current(1, SlotIndex{3}).raw(), Current(1, SlotIndex{0xfffe}).raw(),
-          std::uint64_t{1} << 16U, ~std::uint64_t{0}}) {
+          std::uint64_t{1} << 16U, ~std::uint64_t{0}, Current(7, good.slot()).raw()}) {
         channel.current().store(raw);
         CHECK(consumer.acquire() == Errc::kCorruptChannel);
         CHECK_FALSE(consumer.pinned());

@@ -211,7 +211,7 @@ class ConsumerEnd {
         }
         // Release, with inspect().
         store_cell(Step::kHold, CellWord{CellState::kHeld, seen.slot()});
-        return pinned_at(seen.slot());
+        return pinned_as(seen);
     }
 
     /// Out of line: rare.
@@ -232,28 +232,33 @@ class ConsumerEnd {
         if (memory_.compare_exchange(Step::kHoldPending, *cell_, expected,
                                      CellWord{CellState::kHeld, later.slot()}.raw(),
                                      std::memory_order_acq_rel, std::memory_order_acquire)) {
-            return pinned_at(later.slot());
+            return pinned_as(later);
         }
         const CellWord helped{expected};
         if (helped.state() != CellState::kHeld || !channel_.has(helped.slot())) {
             let_go();
             return {{}, Errc::kCellOverwritten};
         }
-        return pinned_at(helped.slot());
+        // Relaxed: ordered by the acquire of (5).
+        return pinned_as(
+            Current{channel_.header(helped.slot()).sequence.load(std::memory_order_relaxed),
+                    helped.slot()});
     }
 
-    /// The cell says HELD `slot`, and the slot is ours.
-    [[gnu::always_inline]] Outcome pinned_at(SlotIndex slot) noexcept(Memory::kNothrow) {
-        layout::SlotHeader& header = channel_.header(slot);
+    /// The cell says HELD `now.slot()`, and the slot is ours. What is returned is `now` and not
+    /// made of what the header says: else the address of the payload would depend on the header,
+    /// and its line could not be asked for before the header's has come.
+    [[gnu::always_inline]] Outcome pinned_as(Current now) noexcept(Memory::kNothrow) {
+        layout::SlotHeader& header = channel_.header(now.slot());
         // Relaxed: ordered by the acquire of (2), (4) or (5).
         const std::uint64_t sequence =
             memory_.load(Step::kReadHeader, header.sequence, std::memory_order_relaxed);
         const Origin origin{header.origin.load(std::memory_order_relaxed)};  // as the line above
-        if (sequence == 0 || origin.size() > channel_.geometry.capacity) [[unlikely]] {
+        if (sequence == 0 || !now.names(sequence) || origin.size() > channel_.geometry.capacity)
+            [[unlikely]] {
             let_go();
             return {{}, Errc::kCorruptChannel};
         }
-        const Current now{sequence, slot};
         if (now == last()) [[unlikely]] {  // it was not kept
             grip_ = Grip{now, Grip::kHeld};
             return {now, Errc::kOk};

@@ -4,7 +4,7 @@ set -euo pipefail
 
 readonly min_workers=2 max_workers=1024
 readonly ex_usage=64                # EX_USAGE of sysexits.h
-readonly storm_kills=5000           # of ./run.sh crash
+readonly storm_kills=100000         # of ./run.sh crash
 readonly boost_packages=(libboost1.83-dev libboost1.81-dev)   # one of them, the first there is
 readonly build_packages=(g++ cmake ninja-build libspdlog-dev libtomlplusplus-dev libcli11-dev
     libncurses-dev)

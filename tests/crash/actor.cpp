@@ -137,6 +137,19 @@ bool Actor::falls_asleep() {
     return true;
 }
 
+void Actor::freeze() {
+    child_.send(SIGSTOP);
+    siginfo_t info{};
+    os::require("cannot wait until a worker has stopped", [&] {
+        return waitid(P_PID, static_cast<id_t>(child_.pid()), &info, WSTOPPED | WEXITED | WNOWAIT);
+    });
+    expect(info.si_code == CLD_STOPPED, "a worker has ended where it was to stop");
+}
+
+void Actor::thaw() {
+    child_.send(SIGCONT);
+}
+
 void Actor::murder() {
     child_.send(SIGKILL);
     expect(child_.reap(kPatience).has_value(), "a killed worker does not end");

@@ -25,6 +25,7 @@ namespace shmipc::crash {
 
 enum class Op : std::uint32_t {
     kPublish,     ///< by copy
+    kFlood,       ///< publish 20,000 messages in a row, without any stop, and note the time
     kLoan,        ///< fill a slot in place, in two halves with a step in between, and publish it
     kReturnLoan,  ///< fill half of a loan and give it back
     kAcquire,     ///< pin the channel's latest message, and check it
@@ -78,6 +79,9 @@ class Actor {
     /// Waits until the worker sleeps in a script's kWait; false if it has an outcome before that.
     bool falls_asleep();
     void expect_asleep() { expect(falls_asleep(), "a worker did not fall asleep"); }
+    /// SIGSTOP, wherever the worker is; returns when it has stopped. thaw() is SIGCONT.
+    void freeze();
+    void thaw();
     /// SIGKILL, wherever the worker is.
     void murder();
     /// Lets the worker leave in order, and expects it to free its pins.

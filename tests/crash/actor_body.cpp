@@ -41,6 +41,8 @@ class Body {
             case Op::kPublish:
             case Op::kLoan:
                 return publish(command.op == Op::kLoan);
+            case Op::kFlood:
+                return flood();
             case Op::kReturnLoan:
                 return return_loan();
             case Op::kAcquire:
@@ -104,6 +106,22 @@ class Body {
         next().fill(message, 0, half);
         protocol::shmipc_step_hook(static_cast<std::uint16_t>(protocol::Step::kWritePayload));
         next().fill(message, half, message.size());
+    }
+
+    void flood() {
+        constexpr std::uint64_t kMessages = 20'000;
+        const bool armed = std::exchange(page_.armed, false);
+        const auto begin = std::chrono::steady_clock::now();
+        for (std::uint64_t i = 0; i < kMessages; ++i) {
+            const std::size_t size = size_of(producer_.sequence() + 1, worker_.capacity());
+            Loan<Bytes> loan = producer_.loan();
+            next().fill(loan.bytes().first(size));
+            expect(loan.publish(size) == Errc::kOk, "publish failed in a flood");
+        }
+        const auto took = std::chrono::steady_clock::now() - begin;
+        page_.flood_ns = static_cast<std::uint64_t>(took.count());
+        page_.publishing = page_.published = producer_.sequence();
+        page_.armed = armed;
     }
 
     void return_loan() {

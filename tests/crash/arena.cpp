@@ -26,10 +26,10 @@ std::string unique_name() {
 }  // namespace
 
 Arena::Arena(std::uint32_t workers, std::uint64_t capacity)
-    : config_{.name = unique_name(),
-              .workers = workers,
-              .capacity = capacity,
-              .slots = layout::Geometry::minimum_slots(workers)},
+    : Arena(workers, capacity, layout::Geometry::minimum_slots(workers)) {}
+
+Arena::Arena(std::uint32_t workers, std::uint64_t capacity, std::uint32_t slots)
+    : config_{.name = unique_name(), .workers = workers, .capacity = capacity, .slots = slots},
       group_(Group::create_or_open(config_)),
       observer_(Observer::open(config_.name)) {
     for (std::uint32_t i = 0; i < workers; ++i) {

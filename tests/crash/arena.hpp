@@ -29,10 +29,11 @@ inline void expect(bool condition, const std::string& text) {
 }
 
 /// A group whose name no other process uses, removed at the end of the scope whatever happens; its
-/// workers must be gone by then. With the fewest slots that can do.
+/// workers must be gone by then. With the fewest slots that can do, unless told otherwise.
 class Arena {
   public:
     Arena(std::uint32_t workers, std::uint64_t capacity);
+    Arena(std::uint32_t workers, std::uint64_t capacity, std::uint32_t slots);
     Arena(const Arena&) = delete;
     Arena& operator=(const Arena&) = delete;
     ~Arena();

@@ -23,6 +23,7 @@ void print(const shmipc::crash::StormSum& sum, double seconds) {
     };
     add("kills", sum.kills);
     add("while_attaching", sum.while_attaching);
+    add("stops", sum.stops);
     add("published", sum.published);
     add("read", sum.read);
     add("waits", sum.waits);
@@ -39,12 +40,19 @@ void print(const shmipc::crash::StormSum& sum, double seconds) {
     add("leaked_descriptors", sum.leaked_descriptors);
     add("leaked_processes", sum.leaked_processes);
     std::printf("%s seconds=%.1f\n", line.c_str(), seconds);
+    const auto microseconds = [](std::chrono::nanoseconds time) {
+        return std::chrono::duration<double, std::micro>(time).count();
+    };
+    std::printf("storm: p99.9 of acquire %.1f us, without kills %.1f; of publish %.1f us, %.1f\n",
+                microseconds(sum.storm.acquire), microseconds(sum.quiet.acquire),
+                microseconds(sum.storm.publish), microseconds(sum.quiet.publish));
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
     shmipc::crash::StormOptions options;
+    std::uint32_t quiet = 2;
     CLI::App app("Kills the workers of a shmipc group under full load, at random instants.");
     app.add_option("--kills", options.kills, "SIGKILLs")
         ->check(CLI::PositiveNumber)
@@ -56,12 +64,16 @@ int main(int argc, char** argv) {
                    "bytes of the longest message; each has a length of its own up to it")
         ->check(CLI::Range(shmipc::kMinCapacity, shmipc::kMaxCapacity))
         ->capture_default_str();
+    app.add_option("--quiet", quiet, "seconds under load before the first kill, to compare with")
+        ->check(CLI::Range(0, 3600))
+        ->capture_default_str();
     app.add_option("--seed", options.seed, "of the random choices")->capture_default_str();
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? EXIT_SUCCESS : kUsage;
     }
+    options.quiet = std::chrono::seconds{quiet};
     std::printf("storm: %u workers, %llu kills, messages of 8 to %llu bytes, seed %llu\n",
                 options.workers, static_cast<unsigned long long>(options.kills),
                 static_cast<unsigned long long>(options.size),
@@ -72,7 +84,7 @@ int main(int argc, char** argv) {
         const std::chrono::duration<double> time = std::chrono::steady_clock::now() - begin;
         print(sum, time.count());
         const bool happened = sum.kills == options.kills && sum.published > 0 && sum.read > 0 &&
-                              sum.waits > 0 && sum.reclaimed > 0;
+                              sum.waits > 0 && sum.reclaimed > 0 && sum.stops > 0;
         return happened && sum.harm() == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
     } catch (const std::exception& error) {
         std::fprintf(stderr, "storm: %s\n", error.what());

@@ -6,6 +6,7 @@
 // are no multiples of a word.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -32,10 +33,13 @@ constexpr std::uint64_t mix(std::uint64_t value) noexcept {
     return value ^ (value >> 31U);
 }
 
-/// Bytes of message `sequence`: from one word up to the capacity.
+/// Bytes of message `sequence`: from one word up to the capacity; of each order of magnitude as
+/// many.
 constexpr std::size_t size_of(std::uint64_t sequence, std::uint64_t capacity) noexcept {
-    const std::uint64_t spare = capacity - sizeof(std::uint64_t) + 1;
-    return static_cast<std::size_t>(sizeof(std::uint64_t) + mix(sequence) % spare);
+    constexpr std::uint64_t kWord = sizeof(std::uint64_t);
+    const auto magnitudes = static_cast<std::uint64_t>(std::bit_width(capacity / kWord));
+    const std::uint64_t longest = capacity >> mix(sequence + 1) % magnitudes;
+    return static_cast<std::size_t>(kWord + mix(sequence) % (longest - kWord + 1));
 }
 
 class Pattern {

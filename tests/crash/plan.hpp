@@ -56,6 +56,7 @@ struct Page {
     std::array<std::uint64_t, kWorkersAtMost> held{};
     std::array<std::uint64_t, kWorkersAtMost> kept{};
     std::array<std::uint64_t, kWorkersAtMost> seen{};
+    std::uint64_t flood_ns = 0;  ///< what the last flood took
 
     [[nodiscard]] std::vector<Place> path() const { return {trace.begin(), trace.begin() + steps}; }
     /// The place that the worker reached last; nowhere if none.

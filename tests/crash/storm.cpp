@@ -8,9 +8,11 @@
 #include <cstdio>
 #include <filesystem>
 #include <iterator>
+#include <memory>
 #include <optional>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fcntl.h>
@@ -53,6 +55,7 @@ std::uint64_t open_descriptors() {
 struct Life {
     std::optional<Child> process;
     os::Fd running;  ///< readable once it runs; closed then
+    bool stopped = false;
 };
 
 class Master {
@@ -73,8 +76,17 @@ class Master {
         }
     }
 
-    /// Kills a random worker, now and then two, and restarts them.
+    /// Measures the workers as they are without a kill.
+    void keep_quiet() {
+        const timespec time{.tv_sec = static_cast<time_t>(options_.quiet.count()), .tv_nsec = 0};
+        nanosleep(&time, nullptr);  // a signal ends it, and the storm
+        // Relaxed: whoever sees it late counts a few calls as quiet ones.
+        records_->storming.store(true, std::memory_order_relaxed);
+    }
+
+    /// Kills a random worker, now and then two, and restarts them. Meanwhile some are stopped.
     void strike() {
+        stop_and_continue();
         const auto first = pick();
         const auto second = one_in(8) && sum_.kills + 1 < options_.kills ? pick() : first;
         // Most are let run first; some die while they attach.
@@ -98,6 +110,7 @@ class Master {
     /// All leave in order.
     void stop_all() {
         for (Life& life : lives_) {
+            continue_one(life);
             await_running(life);
             life.process->send(SIGTERM);
         }
@@ -119,6 +132,8 @@ class Master {
 
     [[nodiscard]] StormSum sum() const {
         StormSum sum = sum_;
+        sum.quiet = tails(&Record::quiet);
+        sum.storm = tails(&Record::storm);
         for (const Record& record : records_->of) {
             sum.published += record.published;
             sum.read += record.messages_read;
@@ -140,6 +155,36 @@ class Master {
     bool one_in(std::uint32_t n) { return random_() % n == 0; }
     std::uint32_t pick() { return static_cast<std::uint32_t>(random_() % options_.workers); }
 
+    [[nodiscard]] Tails tails(Durations Record::*phase) const {
+        constexpr double kShare = 0.999;
+        const auto all = std::make_unique<Durations>();
+        for (const Record& record : records_->of) {
+            all->publish.add((record.*phase).publish);
+            all->acquire.add((record.*phase).acquire);
+        }
+        return {.publish = all->publish.quantile(kShare), .acquire = all->acquire.quantile(kShare)};
+    }
+
+    /// SIGSTOP for one, wherever it is, and SIGCONT for some of those that were stopped before.
+    void stop_and_continue() {
+        for (Life& life : lives_) {
+            if (life.stopped && one_in(4)) {
+                continue_one(life);
+            }
+        }
+        Life& life = lives_[pick()];
+        if (one_in(2) && !life.stopped) {
+            life.process->send(SIGSTOP);
+            life.stopped = true;
+            ++sum_.stops;
+        }
+    }
+    static void continue_one(Life& life) {
+        if (std::exchange(life.stopped, false)) {
+            life.process->send(SIGCONT);
+        }
+    }
+
     void start(WorkerIndex index) {
         std::array<int, 2> ends{};
         os::require("cannot make a pipe", [&] { return pipe2(ends.data(), O_CLOEXEC); });
@@ -155,6 +200,7 @@ class Master {
         if (!life.running) {
             return;
         }
+        continue_one(life);
         pollfd ready{.fd = life.running.get(), .events = POLLIN, .revents = 0};
         const auto patience = std::chrono::milliseconds{kPatience};
         const int polled = os::require("cannot wait for a worker", [&] {
@@ -189,6 +235,7 @@ class Master {
         }
         life.process.reset();
         life.running.reset();
+        life.stopped = false;
     }
 
     /// From outside, before anybody recovers: the dead worker's latest message is whole, and the
@@ -230,6 +277,7 @@ StormSum storm(const StormOptions& options) {
     {
         Master master(options);
         master.start_all();
+        master.keep_quiet();
         // Harm shows at once and in masses: no need to go on for long with it.
         while (master.kills() < options.kills && told_to_stop == 0 && master.sum().harm() < 100) {
             master.strike();

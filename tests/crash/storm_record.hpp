@@ -9,12 +9,20 @@
 
 #include <shmipc/layout.hpp>
 
+#include "histogram.hpp"
+
 namespace shmipc::crash {
 
 /// The most workers that a storm may have.
 inline constexpr std::uint32_t kStormWorkers = 16;
 
 using Count = std::atomic<std::uint64_t>;
+
+/// How long calls took that a worker was not killed in.
+struct Durations {
+    Histogram publish;  ///< loan() and Loan::publish(), without filling it
+    Histogram acquire;
+};
 
 /// Of one worker, over all its lives; it alone writes.
 struct alignas(layout::kCacheLine) Record {
@@ -38,12 +46,16 @@ struct alignas(layout::kCacheLine) Record {
     Count refused;  ///< a call that must succeed did not
     Count overslept;
     Count leaked_pins;  ///< of a predecessor, after attaching
+
+    Durations quiet;  ///< before the first kill
+    Durations storm;
 };
 
 /// The records of all workers. Written with relaxed order but `publishing`, `published`: whoever
 /// acquires `published` must find at least that message.
 struct Records {
     std::array<Record, kStormWorkers> of;
+    std::atomic<bool> storming;  ///< set with the first kill
 };
 
 struct Unmap {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -88,6 +89,13 @@ class StormWorker {
     }
 
   private:
+    using Clock = std::chrono::steady_clock;
+
+    /// Those of the phase. Relaxed: see Master::keep_quiet().
+    Durations& durations() noexcept {
+        return records_.storming.load(std::memory_order_relaxed) ? mine_.storm : mine_.quiet;
+    }
+
     bool one_in(std::uint32_t n) { return random_() % n == 0; }
 
     AttachOptions options(const GroupConfig& config) {
@@ -137,12 +145,16 @@ class StormWorker {
         mine_.publishing.store(sequence, std::memory_order_release);
         Errc outcome = Errc::kOk;
         if (one_in(2)) {
+            const auto begin = Clock::now();
             Loan<Bytes> loan = producer_.loan();
+            const auto loaned = Clock::now();
             if (one_in(16)) {
                 return;  // given back, unpublished
             }
             pattern.fill(loan.bytes().first(size));
+            const auto filled = Clock::now();
             outcome = loan.publish(size);
+            durations().publish.add(Clock::now() - filled + (loaned - begin));
         } else {
             buffer_.resize(size);
             pattern.fill(buffer_);
@@ -157,7 +169,9 @@ class StormWorker {
     void acquire(Reader& reader) {
         const std::uint32_t from = to_number(reader.channel);
         const std::uint64_t published = records_.of[from].published.load(std::memory_order_acquire);
+        const auto begin = Clock::now();
         Pinned<Bytes> pinned = reader.consumer.acquire();
+        durations().acquire.add(Clock::now() - begin);
         if (pinned.status() == Errc::kEmpty && published == 0) {
             return;
         }

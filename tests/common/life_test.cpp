@@ -44,6 +44,41 @@ void die_with_pin(const GroupConfig& config, WorkerIndex index, bool keep) {
 
 }  // namespace
 
+TEST_CASE("of a producer that is dead for good the last message can be read, with its age") {
+    const GroupGuard guard(3);
+    Worker reader = Worker::attach(guard.config, kSecond);
+    Worker late = Worker::attach(guard.config, WorkerIndex{2});
+    Consumer<std::uint32_t> consumer = reader.consumer<std::uint32_t>(kFirst);
+    const Group group = Group::open(guard.config.name);
+    Child child([&](Child::Line& line) {
+        AttachOptions options;
+        options.time_source = TimeSource::kPrecise;
+        Worker worker = Worker::attach(guard.config, kFirst, options);
+        static_cast<void>(worker.producer<std::uint32_t>().publish(7));
+        line.tell();
+        line.hear();
+        return 1;  // it is killed before
+    });
+    child.hear();
+    const auto held = consumer.acquire();
+    REQUIRE(held);
+    CHECK(group.running(kFirst));
+    CHECK(child.kill().signal == SIGKILL);
+    CHECK_FALSE(group.running(kFirst));
+    // Whoever holds it, asks again, or asks for the first time.
+    CHECK(*held == 7);
+    Consumer<std::uint32_t> other = late.consumer<std::uint32_t>(kFirst);
+    const auto acquired = other.acquire();
+    REQUIRE(acquired);
+    CHECK(*acquired == 7);
+    REQUIRE(held.info().age());
+    const auto before = *held.info().age();
+    CHECK(before.count() > 0);
+    CHECK(*acquired.info().age() >= before);
+    CHECK_FALSE(consumer.has_newer());
+    CHECK(consumer.wait_newer(std::chrono::milliseconds{1}) == Errc::kTimeout);
+}
+
 TEST_CASE("values, sequences and incarnations go on across a worker's ends and deaths") {
     const GroupGuard guard(2);
     for (std::uint32_t life = 1; life <= 6; ++life) {

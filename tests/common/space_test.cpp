@@ -19,6 +19,7 @@
 
 #include "child.hpp"
 #include "group_guard.hpp"
+#include "own_place.hpp"
 #include "syscall_death.hpp"
 
 using namespace shmipc;
@@ -26,30 +27,11 @@ using test::catch_error;
 using test::Caught;
 using test::Child;
 using test::GroupGuard;
+using test::mount_own_shm;
 
 namespace {
 
 constexpr uid_t kNobody = 65534;
-
-/// In a child: a /dev/shm of its own, of `bytes`. Works for root and, with user namespaces, for
-/// everybody. Throws where neither is permitted: such a machine cannot test this.
-void mount_own_shm(const char* bytes) {
-    const uid_t uid = ::getuid();
-    const gid_t gid = ::getgid();
-    if (::unshare(CLONE_NEWNS) != 0) {
-        if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) {
-            throw std::runtime_error(
-                "this test needs a mount namespace: run it as root, or permit user namespaces");
-        }
-        std::ofstream("/proc/self/setgroups") << "deny";
-        std::ofstream("/proc/self/uid_map") << "0 " << uid << " 1";
-        std::ofstream("/proc/self/gid_map") << "0 " << gid << " 1";
-    }
-    if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-        ::mount("tmpfs", "/dev/shm", "tmpfs", 0, (std::string("size=") + bytes).c_str()) != 0) {
-        throw std::runtime_error("this test needs to mount a small /dev/shm, which was refused");
-    }
-}
 
 std::uint64_t free_bytes() {
     struct statvfs status {};

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Runs the fuzz targets of preset fuzz, as many at a time as there are processors.
+#
+#   tests/fuzz/run.sh SECONDS [TARGET...]
+#
+# Each begins with what it found before (build/fuzz/corpus) and with the files in corpus/. Input that
+# breaks something is left in build/fuzz/found, and the end of the output tells. Exit status 1 then.
+set -euo pipefail
+
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../.."
+readonly bin=build/fuzz/bin found=build/fuzz/found targets=(object channel control config start)
+
+# A single target: its output is in a file, of which the last lines are shown.
+run_one() {
+    local target=$1 seconds=$2 options=() seeds=("tests/fuzz/corpus/$1") pid status=0
+    local log=build/fuzz/$target.log
+    if [[ $target == config ]]; then seeds+=(config); fi
+    if [[ $target == start ]]; then options+=(-close_fd_mask=3); fi
+    mkdir -p "build/fuzz/corpus/$target" "$found"
+    "$bin/fuzz_$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 \
+        -print_final_stats=1 -artifact_prefix="$found/$target-" "${options[@]}" \
+        "build/fuzz/corpus/$target" "${seeds[@]}" >"$log" 2>&1 &
+    pid=$!
+    wait "$pid" || status=$?
+    # What one that was killed has left.
+    rm -f /dev/shm/shmipc.fuzz-"$pid".* /tmp/fuzz-"$pid".*
+    if ((status == 0)); then
+        printf 'fuzz: ok: %s: %s runs\n' "$target" \
+            "$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")"
+    else
+        tail -n 40 "$log"
+        printf 'fuzz: FAILED: %s\n' "$target"
+    fi
+    return "$status"
+}
+
+if [[ ${1:-} == --one ]]; then
+    run_one "$2" "$3"
+    exit
+fi
+if ! [[ ${1:-} =~ ^[1-9][0-9]*$ ]]; then
+    echo "usage: $0 SECONDS [TARGET...]" >&2
+    exit 64
+fi
+seconds=$1
+shift
+if (($# == 0)); then set -- "${targets[@]}"; fi
+printf '%s\n' "$@" | xargs -P "$(nproc)" -I{} "${BASH_SOURCE[0]}" --one {} "$seconds"

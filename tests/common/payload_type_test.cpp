@@ -6,10 +6,12 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "group_guard.hpp"
+#include "segment.hpp"
 
 using namespace shmipc;
 using test::catch_error;
@@ -72,6 +74,28 @@ constexpr WorkerIndex kFirst{0};
 constexpr WorkerIndex kSecond{1};
 
 }  // namespace
+
+TEST_CASE(
+    "a producer on whose channel somebody has scribbled finds no last message, or a short one") {
+    const GroupGuard guard(2, 64);
+    Worker worker = Worker::attach(guard.config, WorkerIndex{0});
+    Producer<Bytes> producer = worker.producer();
+    const auto text = std::as_bytes(std::span("text"));
+    REQUIRE(producer.publish(text) == Errc::kOk);
+    const detail::Mapping mapping(
+        detail::Segment::open(guard.config.name, WorkerIndex{0}, detail::Access::kTakePart),
+        detail::Role::kProducer);
+    const protocol::Channel channel = mapping.channel();
+    const std::uint64_t current = channel.current().load();
+    for (const std::uint64_t scribbled :
+         {std::uint64_t{0}, ~std::uint64_t{0}, current & ~0xffffU}) {
+        channel.current().store(scribbled);
+        CHECK(producer.last().empty());
+    }
+    channel.current().store(current);
+    channel.header(protocol::Current{current}.slot()).origin.store(~std::uint64_t{0});
+    CHECK(producer.last().size() == 64);
+}
 
 TEST_CASE("another payload type than the channel's is refused when it is asked for") {
     Pair pair;

@@ -54,9 +54,7 @@ class Pinned {
     [[nodiscard]] std::span<const std::byte> bytes() const noexcept {
         // Relaxed, here and below: constant while pinned, ordered by the acquire. The bound holds
         // also where a hostile producer changes the size under us.
-        const std::uint64_t size = detail::read_size(header());
-        const std::uint64_t capacity = core_->channel.geometry.capacity;
-        return {payload(), static_cast<std::size_t>(size < capacity ? size : capacity)};
+        return {payload(), detail::bounded_size(header(), core_->channel.geometry.capacity)};
     }
     /// Whether it is another message than the one acquired before it.
     [[nodiscard]] bool fresh() const noexcept { return core_->end.fresh(); }

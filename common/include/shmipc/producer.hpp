@@ -6,6 +6,7 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <optional>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -154,27 +155,26 @@ class Producer {
         return core_->end.channel().geometry.capacity;
     }
     /// Copies the message that was published last, by this incarnation or an earlier one, so that a
-    /// restarted producer can go on from it. False if there is none.
+    /// restarted producer can go on from it. False if there is none, or another process has
+    /// scribbled on the channel so that it cannot be found.
     bool last(T& value) const noexcept requires(!std::is_same_v<T, Bytes>) {
-        core_->check_usable();
-        if (sequence() == 0) {
-            return false;
+        const std::optional<SlotIndex> slot = core_->last_slot();
+        if (slot) {
+            std::memcpy(&value, core_->end.channel().payload(*slot), sizeof value);
         }
-        std::memcpy(&value, core_->end.channel().payload(core_->end.current().slot()),
-                    sizeof value);
-        return true;
+        return slot.has_value();
     }
     /// The bytes of that message, where they lie; constant until the next publish and the one after
-    /// it. Empty if there is none.
+    /// it. Empty if there is none, or it cannot be found, as above.
     [[nodiscard]] std::span<const std::byte> last() const noexcept
         requires(std::is_same_v<T, Bytes>) {
-        core_->check_usable();
-        if (sequence() == 0) {
+        const std::optional<SlotIndex> slot = core_->last_slot();
+        if (!slot) {
             return {};
         }
-        const SlotIndex slot = core_->end.current().slot();
         const protocol::Channel& channel = core_->end.channel();
-        return {channel.payload(slot), detail::read_size(channel.header(slot))};
+        return {channel.payload(*slot),
+                detail::bounded_size(channel.header(*slot), channel.geometry.capacity)};
     }
 
   private:

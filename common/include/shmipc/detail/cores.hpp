@@ -4,8 +4,10 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include <shmipc/error.hpp>
 #include <shmipc/ids.hpp>
@@ -45,6 +47,12 @@ inline MessageInfo read_info(const layout::SlotHeader& header) noexcept {
 }
 inline std::uint32_t read_size(const layout::SlotHeader& header) noexcept {
     return protocol::Origin{header.origin.load(std::memory_order_relaxed)}.size();
+}
+
+/// The same, and no more than a slot has, also where another process has scribbled on the header.
+inline std::size_t bounded_size(const layout::SlotHeader& header, std::uint64_t capacity) noexcept {
+    const std::uint64_t size = read_size(header);
+    return static_cast<std::size_t>(size < capacity ? size : capacity);
 }
 
 /// Who is to be woken, and how: the same for all handles of a membership.
@@ -105,6 +113,16 @@ struct ProducerCore {
         });
         wake();
         return Errc::kOk;
+    }
+
+    /// Where the last message is; nothing if there is none, or it cannot be found.
+    [[nodiscard]] std::optional<SlotIndex> last_slot() const noexcept {
+        check_usable();
+        const protocol::Current current = end.current();
+        if (end.sequence() == 0 || current.empty()) {
+            return std::nullopt;
+        }
+        return current.slot();
     }
 
     [[gnu::always_inline]] protocol::Stamp stamp(std::uint64_t size) const noexcept {

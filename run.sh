@@ -24,8 +24,9 @@ usage() {
 Usage:
   ./run.sh N                 build, and run a group of N workers ($min_workers to $max_workers) until q or a signal
   ./run.sh test [ARGS...]    build, and run all tests; ARGS go to ctest (-R name, --verbose, ...)
-  ./run.sh crash [--quick]   build, and run the kill tests; without --quick storms of $storm_kills kills
-                             on a group and of 16,000 on a supervisor's workers too
+  ./run.sh crash [--quick]   build, and run the kill tests, in two minutes; without --quick at every
+                             pair of places, and with storms of $storm_kills kills on a group and of
+                             16,000 on a supervisor's workers, in half an hour
   ./run.sh bench [--quick]   build, and measure the library beside others, and how groups grow, in a
                              quarter of an hour, or with --quick in two minutes; the figures and
                              plots are left in $bench_dir
@@ -167,13 +168,27 @@ run_tests() {
     exec ctest --preset release --parallel "$(nproc)" "$@"
 }
 
+# All kill tests, one after the other, also if one fails. What they print is kept; its sums are shown
+# again at the end.
 run_crash() {
+    local bin=$build_dir/bin output=build/crash.log status=0 test tests
     build_with_tests
-    ctest --preset release --label-regex '^crash$' --no-tests=error
-    if [[ ${1:-} != --quick ]]; then
-        "$build_dir/bin/shmipc-crash-storm" --kills "$storm_kills"
-        "$build_dir/bin/shmipc-supervisor-storm"
+    if [[ ${1:-} == --quick ]]; then
+        tests=(crash_step_test shmipc-crash-frozen 'shmipc-crash-storm --kills 500'
+            'shmipc-supervisor-storm --workers 8 --rounds 30 --supervisors 10 --connections 300')
+    else
+        tests=('crash_step_test --full' shmipc-crash-frozen "shmipc-crash-storm --kills $storm_kills"
+            shmipc-supervisor-storm)
     fi
+    : >"$output"
+    for test in "${tests[@]}"; do
+        printf '\n== %s\n' "$test" | tee -a "$output"
+        # shellcheck disable=SC2086 # a program and its arguments
+        "$bin"/$test 2>&1 | tee -a "$output" || status=1
+    done
+    printf '\n== In short (all of it: %s)\n' "$output"
+    grep -E '^(==|operation|total|frozen:|storm:|  [0-9]+ deaths|  seed|  from|  supervisor over|FAILED)' "$output"
+    return "$status"
 }
 
 # The machine should have nothing else to do. One of both programs after the other, also if one fails.

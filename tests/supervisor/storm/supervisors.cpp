@@ -83,7 +83,10 @@ Life read_life(const Stage& stage, Verdict& verdict) {
 }  // namespace
 
 bool storm_of_supervisors(std::uint32_t workers, std::uint32_t rounds) {
-    std::printf("The supervisor of %u workers killed under load, %u times\n", workers, rounds);
+    std::printf(
+        "The supervisor of %u workers killed under load, %u times: alone, with one worker, with "
+        "all\n",
+        workers, rounds);
     const Stage stage(workers);
     Verdict verdict;
     const auto seed = std::random_device{}();
@@ -110,6 +113,15 @@ bool storm_of_supervisors(std::uint32_t workers, std::uint32_t rounds) {
             while (group.vital_signs(WorkerIndex{0})->written < wanted) {
                 client.receive(kPatience);
             }
+        }
+        // By turns alone, with one of its workers, and with all of them: it is stopped first, so
+        // that it cannot see their deaths.
+        const std::size_t with = round % 3 == 0 ? 0 : round % 3 == 1 ? 1 : pids.size();
+        if (with > 0) {
+            supervisor.signal(SIGSTOP);
+        }
+        for (std::size_t i = 0; i < with; ++i) {
+            ::kill(pids[(round / 3 + i) % pids.size()], SIGKILL);
         }
         supervisor.signal(SIGKILL);
         supervisor.wait();

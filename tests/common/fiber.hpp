@@ -114,6 +114,8 @@ class Chooser {
         }
         return path_[at_++].taken;
     }
+    /// Whether the next choices were made in an earlier run.
+    [[nodiscard]] bool replaying() const noexcept { return at_ < path_.size(); }
     /// To be called after each run: false when all sequences have been run.
     bool next() {
         at_ = 0;

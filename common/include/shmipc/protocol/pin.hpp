@@ -193,8 +193,9 @@ class ConsumerEnd {
     };
 
     [[gnu::always_inline]] void hold_again(Current kept) noexcept(Memory::kNothrow) {
-        // The pin has been KEPT since the release. Relaxed would do: nothing is published by it, a
-        // successor that finds HELD or KEPT has the order from the store of (2).
+        // The pin has been KEPT since the release. Release all the same, with the acquire of the
+        // scan (6): a scan that finds this HELD, and not the words before it, frees the slot of the
+        // message that was read before the one kept, after those reads.
         store_cell(Step::kHoldAgain, CellWord{CellState::kHeld, kept.slot()});
         grip_ = Grip{kept, Grip::kHeld};
     }
@@ -209,7 +210,7 @@ class ConsumerEnd {
             seen.raw()) [[unlikely]] {
             return pin_with_help();
         }
-        // Release, with inspect().
+        // Release, with inspect(), and with the acquire of the scan (6): as in hold_again().
         store_cell(Step::kHold, CellWord{CellState::kHeld, seen.slot()});
         return pinned_as(seen);
     }

@@ -228,8 +228,10 @@ class ProducerEnd {
     CellWord help(layout::SharedU32& cell, Current now) noexcept(Memory::kNothrow) {
         std::uint32_t expected = CellWord{CellState::kPending}.raw();
         const CellWord held{CellState::kHeld, now.slot()};
-        // Release on success, with the acquire of (5): the message is whole. Acquire on failure:
-        // as the scan's load; it fails only if the consumer has got on by itself.
+        // Release on success, with the acquire of (5): the message is whole; the fence of (6) would
+        // do. Acquire on success: this PENDING may be a later one than the scan has loaded, and the
+        // reads of what was pinned in between come before it. Acquire on failure: as the scan's
+        // load; it fails only if the consumer has got on by itself.
         const bool helped =
             memory_.compare_exchange(Step::kHelp, cell, expected, held.raw(),
                                      std::memory_order_acq_rel, std::memory_order_acquire);

@@ -174,11 +174,12 @@ run_crash() {
     local bin=$build_dir/bin output=build/crash.log status=0 test tests
     build_with_tests
     if [[ ${1:-} == --quick ]]; then
-        tests=(crash_step_test shmipc-crash-frozen 'shmipc-crash-storm --kills 500'
+        tests=(crash_step_test shmipc-crash-instructions shmipc-crash-calls shmipc-crash-frozen
+            'shmipc-crash-storm --kills 500'
             'shmipc-supervisor-storm --workers 8 --rounds 30 --supervisors 10 --connections 300')
     else
-        tests=('crash_step_test --full' shmipc-crash-frozen "shmipc-crash-storm --kills $storm_kills"
-            shmipc-supervisor-storm)
+        tests=('crash_step_test --full' 'shmipc-crash-instructions --full' 'shmipc-crash-calls --full'
+            shmipc-crash-frozen "shmipc-crash-storm --kills $storm_kills" shmipc-supervisor-storm)
     fi
     : >"$output"
     for test in "${tests[@]}"; do
@@ -187,7 +188,7 @@ run_crash() {
         "$bin"/$test 2>&1 | tee -a "$output" || status=1
     done
     printf '\n== In short (all of it: %s)\n' "$output"
-    grep -E '^(==|operation|total|frozen:|storm:|  [0-9]+ deaths|  seed|  from|  supervisor over|FAILED)' "$output"
+    grep -E '^(==|operation|total|all |frozen:|storm:|  [0-9]+ deaths|  seed|  from|  supervisor over|FAILED|HARM)|( instr\.| calls) +[0-9]' "$output"
     return "$status"
 }
 

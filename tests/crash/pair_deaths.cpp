@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "half.hpp"
 #include "scenarios.hpp"
 #include "stage.hpp"
 
@@ -19,24 +20,6 @@ constexpr Command kAcquireIt{.op = Op::kAcquire, .channel = kProducer};
 constexpr Command kReleaseIt{.op = Op::kRelease, .channel = kProducer};
 constexpr Command kWaitForIt{.op = Op::kWait, .channel = kProducer};
 constexpr Place kConfirm{Step::kConfirm, 1};
-
-/// What the consumer is at when the producer begins.
-enum class Approach : std::uint8_t {
-    kUsual,      ///< acquires, and nothing has come between
-    kOvertaken,  ///< acquires, and one message was published while it stood before (2)
-    kSleepy      ///< waits, having read the latest message, before it is asleep
-};
-
-/// A place in its approach.
-struct Half {
-    Approach approach = Approach::kUsual;
-    Place place;
-};
-
-std::string to_string(const Half& half) {
-    return "consumer stopped before " + to_string(half.place) +
-           (half.approach == Approach::kOvertaken ? ", overtaken" : "");
-}
 
 void expect_stopped(Actor& actor) {
     expect(actor.outcome() == Outcome::kStopped, "an actor did not come to its stop");
@@ -197,33 +180,6 @@ void explore_sleeping_again(Table& table, std::uint32_t workers) {
                     path.end());
                 return path;
             });
-}
-
-/// The places of an approach at which the consumer may be stopped.
-std::vector<Half> halves(std::uint32_t workers, Approach approach) {
-    const bool overtaken = approach == Approach::kOvertaken;
-    Stage stage(workers);
-    Actor producer(stage.arena(), kProducer);
-    Actor consumer(stage.arena(), kConsumer);
-    producer.run(publish(1));
-    if (approach == Approach::kSleepy) {
-        consumer.run(refresh(kProducer));
-        consumer.start({kWaitForIt});
-        consumer.expect_asleep();
-    } else {
-        consumer.start({kAcquireIt, kReleaseIt},
-                       {.death = {}, .stops = {overtaken ? kConfirm : Place{}}});
-        drive(consumer, {[&] { producer.run(publish(1)); }});
-    }
-    std::vector<Half> found;
-    bool reached = !overtaken;
-    for (const Place place : consumer.page().path()) {
-        if (reached) {
-            found.push_back({.approach = approach, .place = place});
-        }
-        reached = reached || place == kConfirm;
-    }
-    return found;
 }
 
 /// Whether the place is the first or the last of its step on the path.

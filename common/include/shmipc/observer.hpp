@@ -18,9 +18,9 @@ namespace shmipc {
 /// Reads a group's channels through read-only mappings. It has no cell and writes nothing, so that
 /// it can be in nobody's way; in turn a message that is overwritten while it copies is lost to it,
 /// and the next is tried. Any number of observers, in any process that may read the objects. Used
-/// by one thread at a time, and in a forked child only destroyed: its mappings are missing there. Do
-/// not use it on objects whose workers are hostile: one that truncates its object kills those who
-/// map it.
+/// by one thread at a time, and in a forked child only destroyed: its mappings are missing there.
+/// Do not use it on objects whose workers are hostile: one that truncates its object kills those
+/// who map it.
 class Observer {
   public:
     struct Message {

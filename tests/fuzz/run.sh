@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Runs the fuzz targets of preset fuzz, as many at a time as there are processors.
 #
-#   tests/fuzz/run.sh SECONDS [TARGET...]
+#   tests/fuzz/run.sh [--seed N] SECONDS [TARGET...]
 #
+# With the same seed, and nothing found before, a run tries the same input in the same order; without
+# one each run is another.
 # Each begins with what it found before (build/fuzz/corpus) and with the files in corpus/. Input that
 # breaks something is left in build/fuzz/found, and the end of the output tells. Exit status 1 then.
 set -euo pipefail
@@ -12,12 +14,12 @@ readonly bin=build/fuzz/bin found=build/fuzz/found targets=(object channel contr
 
 # A single target: its output is in a file, of which the last lines are shown.
 run_one() {
-    local target=$1 seconds=$2 options=() seeds=("tests/fuzz/corpus/$1") pid status=0
+    local target=$1 seconds=$2 seed=$3 options=() seeds=("tests/fuzz/corpus/$1") pid status=0
     local log=build/fuzz/$target.log
     if [[ $target == config ]]; then seeds+=(config); fi
     if [[ $target == start ]]; then options+=(-close_fd_mask=3); fi
     mkdir -p "build/fuzz/corpus/$target" "$found"
-    "$bin/fuzz_$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 \
+    "$bin/fuzz_$target" -seed="$seed" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 \
         -print_final_stats=1 -artifact_prefix="$found/$target-" "${options[@]}" \
         "build/fuzz/corpus/$target" "${seeds[@]}" >"$log" 2>&1 &
     pid=$!
@@ -35,14 +37,19 @@ run_one() {
 }
 
 if [[ ${1:-} == --one ]]; then
-    run_one "$2" "$3"
+    run_one "$2" "$3" "$4"
     exit
 fi
+seed=0  # libFuzzer takes one of its own
+if [[ ${1:-} == --seed ]]; then
+    seed=${2:-}
+    shift 2
+fi
 if ! [[ ${1:-} =~ ^[1-9][0-9]*$ ]]; then
-    echo "usage: $0 SECONDS [TARGET...]" >&2
+    echo "usage: $0 [--seed N] SECONDS [TARGET...]" >&2
     exit 64
 fi
 seconds=$1
 shift
 if (($# == 0)); then set -- "${targets[@]}"; fi
-printf '%s\n' "$@" | xargs -P "$(nproc)" -I{} "${BASH_SOURCE[0]}" --one {} "$seconds"
+printf '%s\n' "$@" | xargs -P "$(nproc)" -I{} "${BASH_SOURCE[0]}" --one {} "$seconds" "$seed"

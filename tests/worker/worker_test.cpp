@@ -201,6 +201,21 @@ TEST_CASE("wrong usage is exit code 64, help and version are 0") {
     CHECK(version.exit_code() == 0);
 }
 
+TEST_CASE("a default that the environment gives is refused if it is wrong, with its name") {
+    for (const char* const setting :
+         {"SHMIPC_CAPACITY=much", "SHMIPC_SLOTS=1i", "SHMIPC_SLOTS=", "SHMIPC_SLOTS=99999999999999",
+          "SHMIPC_LOG_LEVEL=loud", "SHMIPC_LOG_FORMAT=poem"}) {
+        const std::vector<std::string> environment{setting};
+        const std::string name(setting, std::string(setting).find('='));
+        Process process({SHMIPC_WORKER, "--group", "g", "--workers", "2", "--index", "0"},
+                        environment);
+        CHECK_MESSAGE(process.exit_code() == 64, setting);
+        CHECK_MESSAGE(process.output().find(name) != std::string::npos, process.output());
+        Process help({SHMIPC_WORKER, "--help"}, environment);
+        CHECK(help.exit_code() == 0);
+    }
+}
+
 TEST_CASE("the example worker runs from the environment that a supervisor sets") {
     const TestGroup group;
     // We are worker 2, so that we can wait for what the others publish.

@@ -93,8 +93,19 @@ void add_options(CLI::App& app, Options& options, Texts& texts) {
         ->capture_default_str();
 }
 
+/// The options are checked as they are read; their defaults, from the environment, are not.
+void require(const char* option, const std::string& wrong) {
+    if (!wrong.empty()) {
+        throw CLI::ValidationError(option, wrong);
+    }
+}
+
 /// Throws CLI::ValidationError or shmipc::Error for what no single option can tell.
 void apply(Options& options, const Texts& texts) {
+    require("--capacity (or SHMIPC_CAPACITY)", check_bytes(texts.capacity));
+    require("--slots (or SHMIPC_SLOTS)", check_count(texts.slots));
+    require("--log-level (or SHMIPC_LOG_LEVEL)", check_level(texts.log_level));
+    require("--log-format (or SHMIPC_LOG_FORMAT)", check_format(texts.log_format));
     options.group.capacity = parse_bytes(texts.capacity).value_or(0);
     options.group.slots = parse_count(texts.slots);
     options.min_interval = parse_duration(texts.min_interval).value_or(options.min_interval);

@@ -24,9 +24,9 @@ usage() {
 Usage:
   ./run.sh N                 build, and run a group of N workers ($min_workers to $max_workers) until q or a signal
   ./run.sh test [ARGS...]    build, and run all tests; ARGS go to ctest (-R name, --verbose, ...)
-  ./run.sh crash [--quick]   build, and run the kill tests, in two minutes; without --quick at every
+  ./run.sh crash [--quick]   build, and run the kill tests, in some minutes; without --quick at every
                              pair of places, and with storms of $storm_kills kills on a group and of
-                             16,000 on a supervisor's workers, in half an hour
+                             16,000 on a supervisor's workers, which takes most of an hour
   ./run.sh bench [--quick]   build, and measure the library beside others, and how groups grow, in a
                              quarter of an hour, or with --quick in two minutes; the figures and
                              plots are left in $bench_dir

@@ -19,6 +19,7 @@
 
 #include "arena.hpp"
 #include "input.hpp"
+#include "touch.hpp"
 
 namespace {
 
@@ -53,15 +54,6 @@ struct Scribbler {
     }
 };
 Scribbler scribbler;
-
-std::uint8_t sum_of(std::span<const std::byte> bytes) {
-    std::uint8_t sum = 0;
-    for (const std::byte byte : bytes) {
-        sum = static_cast<std::uint8_t>(sum + std::to_integer<std::uint8_t>(byte));
-    }
-    return sum;
-}
-volatile std::uint8_t result = 0;  // so that the bytes are read
 
 class Stage {
   public:
@@ -100,23 +92,17 @@ class Stage {
                 return attach_consumer();
             default:
                 if (producer_) {
-                    result = sum_of(producer_->last());
+                    fuzz::touch(producer_->last());
                 }
         }
     }
 
   private:
-    static AttachOptions options() {
-        AttachOptions options;
-        options.identity_timeout = std::chrono::milliseconds{0};
-        options.on_stale_pin = [](const StalePin& pin) { result = sum_of(pin.bytes); };
-        return options;
-    }
     void attach_producer() {
         producer_.reset();
         first_.reset();
         try {
-            first_.emplace(Worker::attach(config_, kFirst, options()));
+            first_.emplace(Worker::attach(config_, kFirst, fuzz::attach_options()));
             producer_.emplace(first_->producer());
         } catch (const Error&) {
             return;  // as it should: what is wrong is reported
@@ -127,7 +113,7 @@ class Stage {
         consumer_.reset();
         second_.reset();
         try {
-            second_.emplace(Worker::attach(config_, kSecond, options()));
+            second_.emplace(Worker::attach(config_, kSecond, fuzz::attach_options()));
             consumer_.emplace(second_->consumer(kFirst));
         } catch (const Error&) {
             return;  // as above
@@ -152,7 +138,7 @@ class Stage {
             pinned_.reset();
             pinned_.emplace(consumer_->acquire());
             if (*pinned_) {
-                result = sum_of(pinned_->bytes());
+                fuzz::touch(pinned_->bytes());
                 static_cast<void>(pinned_->info());
             }
         }
@@ -160,7 +146,7 @@ class Stage {
     void observe() {
         Observer::Message message;
         if (observer_.read(kFirst, message) == Errc::kOk) {
-            result = sum_of(message.bytes);
+            fuzz::touch(message.bytes);
         }
         static_cast<void>(observer_.payload(kFirst));
     }

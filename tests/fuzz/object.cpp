@@ -12,6 +12,7 @@
 
 #include "arena.hpp"
 #include "input.hpp"
+#include "touch.hpp"
 
 namespace {
 
@@ -28,15 +29,6 @@ void try_to(Call&& call) {
     }
 }
 
-std::uint8_t sum_of(std::span<const std::byte> bytes) {
-    std::uint8_t sum = 0;
-    for (const std::byte byte : bytes) {
-        sum = static_cast<std::uint8_t>(sum + std::to_integer<std::uint8_t>(byte));
-    }
-    return sum;
-}
-volatile std::uint8_t result = 0;  // so that the bytes are read
-
 void look(const std::string& name) {
     try_to([&] {
         const Group group = Group::open(name);
@@ -52,7 +44,7 @@ void look(const std::string& name) {
         Observer::Message message;
         for (std::uint32_t i = 0; i < observer.workers(); ++i) {
             if (observer.read(WorkerIndex{i}, message) == Errc::kOk) {
-                result = sum_of(message.bytes);
+                fuzz::touch(message.bytes);
             }
             static_cast<void>(observer.payload(WorkerIndex{i}));
         }
@@ -60,21 +52,19 @@ void look(const std::string& name) {
 }
 
 void take_part(const GroupConfig& config) {
-    AttachOptions options;
-    options.identity_timeout = std::chrono::milliseconds{0};
-    options.on_stale_pin = [](const StalePin& pin) { result = sum_of(pin.bytes); };
+    const AttachOptions options = fuzz::attach_options();
     for (std::uint32_t i = 0; i < kWorkers; ++i) {
         try_to([&] {
             Worker worker = Worker::attach(config, WorkerIndex{i}, options);
             Producer<Bytes> producer = worker.producer();
-            result = sum_of(producer.last());
+            fuzz::touch(producer.last());
             const std::byte text[5]{};
             static_cast<void>(producer.publish(text));
             for (std::uint32_t j = 0; j < kWorkers; ++j) {
                 if (j != i) {
                     Consumer<Bytes> consumer = worker.consumer(WorkerIndex{j});
                     if (const auto pinned = consumer.acquire()) {
-                        result = sum_of(pinned.bytes());
+                        fuzz::touch(pinned.bytes());
                     }
                     static_cast<void>(consumer.wait_newer(std::chrono::milliseconds{0}));
                 }

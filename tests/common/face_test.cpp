@@ -184,6 +184,33 @@ TEST_CASE("bytes of any length up to the capacity arrive as they are") {
     }
 }
 
+TEST_CASE("a pinned message that another is assigned to is released") {
+    const GroupGuard guard(3);
+    Worker sender = Worker::attach(guard.config, WorkerIndex{0});
+    Worker second = Worker::attach(guard.config, WorkerIndex{1});
+    Worker reader = Worker::attach(guard.config, WorkerIndex{2});
+    Producer<Pose> producer = sender.producer<Pose>();
+    Producer<Pose> other = second.producer<Pose>();
+    REQUIRE(producer.publish({1, 1, 1}) == Errc::kOk);
+    REQUIRE(other.publish({2, 2, 2}) == Errc::kOk);
+    Consumer<Pose> first = reader.consumer<Pose>(WorkerIndex{0});
+    Consumer<Pose> last = reader.consumer<Pose>(WorkerIndex{1});
+    Pinned<Pose> kept = first.acquire();
+    REQUIRE(kept);
+    CHECK(first.acquire().status() == Errc::kAlreadyPinned);
+    kept = last.acquire();
+    REQUIRE(kept);
+    CHECK(kept->x == 2);
+    CHECK(first.acquire());
+    CHECK(last.acquire().status() == Errc::kAlreadyPinned);
+    Pinned<Pose>& same = kept;
+    kept = std::move(same);
+    CHECK(kept);
+    kept = first.acquire();
+    CHECK(kept->x == 1);
+    CHECK(last.acquire());
+}
+
 TEST_CASE("pinning twice is an error and leaves the first message pinned") {
     Pair pair;
     Producer<Bytes> producer = pair.first.producer();

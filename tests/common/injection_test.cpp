@@ -242,3 +242,50 @@ TEST_CASE(
     }
     CHECK(held > 10);
 }
+
+TEST_CASE(
+    "an overtaken acquire that finds what nobody publishes reads nothing, and says what it was") {
+    PlainChannel memory(3, 16);
+    const Channel& channel = memory.channel();
+    ProducerEnd<> producer(channel);
+    REQUIRE(producer.recover() == Errc::kOk);
+    publish(producer, 16);
+    // What is scribbled, before which of the steps that follow (1): (2) sees that it was overtaken,
+    // (3) asks for help, (4) loads again, (5) holds.
+    const auto acquire = [&](int step, const std::function<void()>& scribble) {
+        int steps = 0;
+        bool announced = false;
+        const std::function<void()> action = [&] {
+            announced = announced || memory.cell(CellIndex{0}).state() == CellState::kClaimed;
+            if (announced && steps++ == 0) {
+                publish(producer, 16);
+            }
+            if (announced && steps == step) {
+                scribble();
+            }
+        };
+        ConsumerEnd<InjectedMemory> consumer(channel, CellIndex{0},
+                                             InjectedMemory(Inject{&action}));
+        const Errc status = consumer.acquire();
+        CHECK_FALSE(consumer.pinned());
+        CHECK(memory.cell(CellIndex{0}).state() == CellState::kFree);
+        return status;
+    };
+    const std::uint64_t current = channel.current().load();
+    CHECK(acquire(3, [&] { channel.current().store(Current(9, SlotIndex{4000}).raw()); }) ==
+          Errc::kCorruptChannel);
+    channel.current().store(current);
+    CHECK(acquire(3, [&] { channel.current().store(0); }) == Errc::kCorruptChannel);
+    channel.current().store(current);
+    for (const CellWord word :
+         {CellWord{CellState::kFree}, CellWord{CellState::kClaimed, SlotIndex{0}},
+          CellWord{CellState::kHeld, SlotIndex{4000}}}) {
+        CAPTURE(word.raw());
+        CHECK(acquire(4, [&] { memory.scribble(CellIndex{0}, word.raw()); }) ==
+              Errc::kCellOverwritten);
+    }
+    // And all is well for who comes next.
+    ConsumerEnd<> next(channel, CellIndex{0});
+    CHECK(next.acquire() == Errc::kOk);
+    CHECK(whole(channel, next.slot()));
+}

@@ -4,6 +4,7 @@
 #include <csignal>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "fake_service.hpp"
@@ -102,6 +103,42 @@ TEST_CASE("top follows its window and its group") {
     CHECK(top.exit_code() == 0);
 }
 
+TEST_CASE("top scrolls through more workers than its window has lines") {
+    Mortal demo;
+    constexpr std::uint32_t kWorkers = 40;
+    demo.service->answer("Status", status_json(kWorkers));
+    demo.service->on("Watch", [](FakeService::Call& call) {
+        std::vector<boost::json::object> workers{worker_json(0, "failed")};
+        for (std::uint32_t i = 1; i + 1 < kWorkers; ++i) {
+            workers.push_back(worker_json(i));
+        }
+        workers.push_back(worker_json(kWorkers - 1, "aborting"));
+        call.reply_more(watch_json(1'001'000'000, workers));
+    });
+    Pty top(demo.command({"top"}), 10, 80);
+    REQUIRE(top.wait_for("failed"));
+    const auto repeat = [](const std::string& key) {
+        std::string keys;
+        for (std::uint32_t i = 0; i < kWorkers; ++i) {
+            keys += key;
+        }
+        return keys;
+    };
+    // As xterm sends them, there and back.
+    for (const auto& [there, back] :
+         {std::pair<std::string, std::string>{"\x1bOF", "\x1bOH"},  // End, Home
+          {repeat("\x1bOB"), repeat("\x1bOA")},                     // Down, Up
+          {repeat("\x1b[6~"), repeat("\x1b[5~")}}) {                // Page Down, Page Up
+        CAPTURE(there);
+        top.type(there);
+        CHECK(top.wait_for("aborting"));
+        top.type(back);
+        CHECK(top.wait_for("failed"));
+    }
+    top.type("q");
+    CHECK(top.exit_code() == 0);
+}
+
 TEST_CASE("top outlives the supervisor, and finds the next") {
     Mortal demo;
     Pty top(demo.command({"top"}), 24, 120);
@@ -149,6 +186,13 @@ TEST_CASE("top that sees no supervisor at the start, no terminal, or a broken an
         CHECK(top.exit_code() == 1);
         CHECK(same_modes(before, top.modes()));
         CHECK(contains(top.output(), "'dumb' cannot move its cursor"));
+    }
+    {
+        std::vector<std::string> command = demo.command({"top"});
+        command.insert(command.begin(), {"/usr/bin/env", "TERM=no-such-terminal"});
+        Pty top(command, 24, 80);
+        CHECK(top.exit_code() == 1);
+        CHECK(contains(top.output(), "'no-such-terminal' is not known: set TERM, or use"));
     }
     demo.service.reset();
     Pty top(demo.command({"top"}), 24, 80);

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <map>
+#include <set>
 #include <utility>
 
 #include <boost/json/serialize.hpp>
@@ -33,6 +35,30 @@ std::string text(const boost::json::value& object, std::string_view field) {
     CAPTURE(std::string(field));
     REQUIRE(object.as_object().at(field).is_string());
     return std::string(object.as_object().at(field).as_string());
+}
+
+boost::json::object worker_list(std::initializer_list<int> workers) {
+    return {{"workers", boost::json::array(workers.begin(), workers.end())}};
+}
+
+void require_new_messages(const SupervisorRun& run) {
+    varlink::Client watcher = connect(run);
+    watcher.call_more("io.shmipc.Watch", {{"interval_usec", 100'000}});
+    std::map<std::int64_t, std::int64_t> first;
+    std::set<std::int64_t> silent;
+    do {
+        const auto reply = watcher.receive(kPatience);
+        REQUIRE(reply);
+        for (const boost::json::value& worker : reply->parameters.at("workers").as_array()) {
+            const std::int64_t index = number(worker, "index");
+            const std::int64_t written = number(worker, "written");
+            if (first.emplace(index, written).second) {
+                silent.insert(index);
+            } else if (written > first.at(index)) {
+                silent.erase(index);
+            }
+        }
+    } while (!silent.empty());
 }
 
 std::string error_of(varlink::Client& client, std::string_view method,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 
 #include <boost/json/array.hpp>
@@ -19,6 +20,10 @@ namespace shmipc::test {
 [[nodiscard]] boost::json::array status(varlink::Client& client);
 [[nodiscard]] std::int64_t number(const boost::json::value& object, std::string_view field);
 [[nodiscard]] std::string text(const boost::json::value& object, std::string_view field);
+/// Parameters that name workers.
+[[nodiscard]] boost::json::object worker_list(std::initializer_list<int> workers);
+/// Waits until each worker has written a message since now.
+void require_new_messages(const SupervisorRun& run);
 /// The error that a call is answered with, its short name; "" if there is none.
 std::string error_of(varlink::Client& client, std::string_view method,
                      boost::json::object parameters = {});

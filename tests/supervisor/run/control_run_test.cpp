@@ -6,11 +6,15 @@
 #include <iterator>
 #include <set>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/write.hpp>
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -30,10 +34,6 @@ constexpr const char* kGood = "echo >&3; exec sleep 1000";
 
 std::string state_of(varlink::Client& client, std::size_t worker) {
     return text(status(client)[worker], "state");
-}
-
-json::object worker_list(std::initializer_list<int> workers) {
-    return {{"workers", json::array(workers.begin(), workers.end())}};
 }
 
 /// A port of the loopback address that nobody listens on now.
@@ -135,6 +135,29 @@ TEST_CASE("orders that make no sense are refused by name, and nothing happens") 
     const std::int64_t pid = number(status(client)[0], "pid");
     CHECK(error_of(client, "io.shmipc.Kill") == "NotRunning");  // worker 1: nobody is signalled
     CHECK(number(status(client)[0], "pid") == pid);
+}
+
+TEST_CASE("clients that send nonsense are dropped, told once, and in nobody's way") {
+    const SupervisorRun run;
+    Process supervisor = run.start(script_worker(kGood));
+    require_line(supervisor, "3/3 workers ready");
+    auto client = connect(run);
+    for (int i = 0; i < 3; ++i) {
+        boost::asio::io_context io;
+        boost::asio::local::stream_protocol::socket nonsense(io);
+        nonsense.connect(control_path(run));
+        boost::asio::write(nonsense, boost::asio::buffer(std::string_view("nonsense\0", 9)));
+        std::string answer;
+        boost::system::error_code end;
+        boost::asio::read(nonsense, boost::asio::dynamic_buffer(answer), end);
+        CHECK(end == boost::asio::error::eof);
+    }
+    require_line(supervisor, "control socket: a client (uid " + std::to_string(::getuid()) +
+                                 ", pid " + std::to_string(::getpid()) + ") was dropped: ");
+    CHECK(status(client).size() == 3);
+    supervisor.signal(SIGTERM);
+    CHECK(supervisor.exit_code() == 0);
+    CHECK(occurrences(supervisor.output(), "was dropped: ") == 1);
 }
 
 TEST_CASE("a killed worker is back, and its autopsy says who and how") {

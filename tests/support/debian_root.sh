@@ -6,6 +6,9 @@
 #   debian_suite 12|13                 prints the release's name; fails for others
 #   make_debian_root SUITE DIRECTORY WORK PACKAGE...
 #       makes DIRECTORY, a minimal root with these packages; WORK is a directory for files on the way
+#   make_debian_sysroot ARCHITECTURE SUITE DIRECTORY WORK PACKAGE...
+#       makes DIRECTORY, the files of these packages for another architecture, to compile and link
+#       against: nothing of it is run, and only /usr and links into it are kept
 
 readonly debian_keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
@@ -50,17 +53,22 @@ copy_apt_files() {
     mkdir -p "$1/extra"
 }
 
-make_debian_root() {
-    local include
-    include=$(IFS=, && printf '%s' "${*:4}")
+# prepare_apt SUITE WORK: the files in WORK that mmdebstrap gets.
+prepare_apt() {
     [[ -n $(debian_sources) ]] || apt-get -q update
-    write_debian_sources "$1" >"$3/sources"
-    if [[ ! -s $3/sources ]]; then
+    write_debian_sources "$1" >"$2/sources"
+    if [[ ! -s $2/sources ]]; then
         echo "APT on this machine has no source of Debian's" >&2
         return 1
     fi
-    write_apt_conf >"$3/conf"
-    copy_apt_files "$3"
+    write_apt_conf >"$2/conf"
+    copy_apt_files "$2"
+}
+
+make_debian_root() {
+    local include
+    include=$(IFS=, && printf '%s' "${*:4}")
+    prepare_apt "$1" "$3"
     if grep -q ' https:' "$3/sources"; then
         include+=,ca-certificates
         install -D /etc/ssl/certs/ca-certificates.crt "$3/certificates.crt"
@@ -70,4 +78,14 @@ make_debian_root() {
         --customize-hook="test ! -e '$3/certificates.crt' ||
             cp '$3/certificates.crt' \"\$1/etc/ssl/certs/ca-certificates.crt\"" \
         "$1" "$2" "$3/sources"
+}
+
+make_debian_sysroot() {
+    prepare_apt "$2" "$4"
+    mmdebstrap --quiet --mode=root --variant=extract --architectures="$1" \
+        --include="$(IFS=, && printf '%s' "${*:5}")" --aptopt="$4/conf" \
+        --setup-hook="cp -a '$4/extra/.' \"\$1\"" \
+        "$2" "$3" "$4/sources"
+    # An emulator that is told of a sysroot looks there first for each absolute path.
+    find "$3" -mindepth 1 -maxdepth 1 ! -name usr ! -name 'lib*' -exec rm -rf --one-file-system {} +
 }

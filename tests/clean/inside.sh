@@ -158,8 +158,13 @@ step 'an ordinary user: ./run.sh 3 on a terminal, from nothing'
 console as_user
 step 'an ordinary user: ./run.sh test'
 output=$work/tests
-# Without the longest two, which are the same on every Debian: a search on models, and 6,000 deaths.
-if ! as_user ./run.sh test --exclude-regex '^(model\..*|crash\.step\.pairs)$' \
+# Without the longest, which are the same on every Debian: searches on models, and 6,000 deaths. And on
+# Debian 12, whose compiler the other parts of .ci/run have, without the deaths at every instruction.
+# shellcheck source=/dev/null
+version=$(. /etc/os-release && echo "$VERSION_ID")
+left_out='model\..*|weak|crash\.step\.pairs'
+((version >= 13)) || left_out+='|crash\.instructions\..*'
+if ! as_user ./run.sh test --exclude-regex "^($left_out)\$" \
     </dev/null >"$output" 2>&1; then
     grep -E -B 5 -A 25 'ERROR:|\*\*\*' "$output" | tail -n 150 || true
     fail './run.sh test'
@@ -167,8 +172,7 @@ fi
 tail -n 8 "$output"
 nothing_left
 # Debian 12's systemd has no varlinkctl; 13's is 257.
-# shellcheck source=/dev/null
-if (($(. /etc/os-release && echo "$VERSION_ID") >= 13)); then
+if ((version >= 13)); then
     step "systemd's varlinkctl on the control socket"
     DEBIAN_FRONTEND=noninteractive apt-get -q --yes --no-install-recommends install systemd >/dev/null
     "$tree/tests/supervisor/run/varlinkctl.sh" "$tree/build/release/bin"

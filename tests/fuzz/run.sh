@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Runs the fuzz targets of preset fuzz, as many at a time as there are processors.
 #
-#   tests/fuzz/run.sh [--seed N] SECONDS [TARGET...]
+#   tests/fuzz/run.sh [--seed N] SECONDS|minute [TARGET...]
 #
+# "minute" is a number of runs, for each target what one of our machines does in a minute.
 # With the same seed, and nothing found before, a run tries the same input in the same order; without
 # one each run is another.
 # Each begins with what it found before (build/fuzz/corpus) and with the files in corpus/. Input that
@@ -11,15 +12,21 @@ set -euo pipefail
 
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../.."
 readonly bin=build/fuzz/bin found=build/fuzz/found targets=(object channel control config start)
+declare -rA minute=([object]=55000 [channel]=40000 [control]=180000 [config]=1100000 [start]=80000)
 
 # A single target: its output is in a file, of which the last lines are shown.
 run_one() {
     local target=$1 seconds=$2 seed=$3 options=() seeds=("tests/fuzz/corpus/$1") pid status=0
     local log=build/fuzz/$target.log
+    if [[ $seconds == minute ]]; then
+        options+=("-runs=${minute[$target]}")
+    else
+        options+=("-max_total_time=$seconds")
+    fi
     if [[ $target == config ]]; then seeds+=(config); fi
     if [[ $target == start ]]; then options+=(-close_fd_mask=3); fi
     mkdir -p "build/fuzz/corpus/$target" "$found"
-    "$bin/fuzz_$target" -seed="$seed" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 \
+    "$bin/fuzz_$target" -seed="$seed" -timeout=60 -rss_limit_mb=2048 \
         -print_final_stats=1 -artifact_prefix="$found/$target-" "${options[@]}" \
         "build/fuzz/corpus/$target" "${seeds[@]}" >"$log" 2>&1 &
     pid=$!
@@ -45,8 +52,8 @@ if [[ ${1:-} == --seed ]]; then
     seed=${2:-}
     shift 2
 fi
-if ! [[ ${1:-} =~ ^[1-9][0-9]*$ ]]; then
-    echo "usage: $0 [--seed N] SECONDS [TARGET...]" >&2
+if ! [[ ${1:-} =~ ^([1-9][0-9]*|minute)$ ]]; then
+    echo "usage: $0 [--seed N] SECONDS|minute [TARGET...]" >&2
     exit 64
 fi
 seconds=$1

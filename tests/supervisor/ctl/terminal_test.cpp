@@ -4,7 +4,6 @@
 #include <csignal>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "fake_service.hpp"
@@ -124,15 +123,17 @@ TEST_CASE("top scrolls through more workers than its window has lines") {
         }
         return keys;
     };
-    // As xterm sends them, there and back.
-    for (const auto& [there, back] :
-         {std::pair<std::string, std::string>{"\x1bOF", "\x1bOH"},  // End, Home
-          {repeat("\x1bOB"), repeat("\x1bOA")},                     // Down, Up
-          {repeat("\x1b[6~"), repeat("\x1b[5~")}}) {                // Page Down, Page Up
-        CAPTURE(there);
-        top.type(there);
+    struct Keys {
+        std::string there;
+        std::string back;
+    };
+    for (const Keys& keys : {Keys{"\x1bOF", "\x1bOH"},                       // End, Home, of xterm
+                             Keys{repeat("\x1bOB"), repeat("\x1bOA")},       // Down, Up
+                             Keys{repeat("\x1b[6~"), repeat("\x1b[5~")}}) {  // Page Down, Page Up
+        CAPTURE(keys.there);
+        top.type(keys.there);
         CHECK(top.wait_for("aborting"));
-        top.type(back);
+        top.type(keys.back);
         CHECK(top.wait_for("failed"));
     }
     top.type("q");

@@ -118,12 +118,20 @@ EXPLAINED = {
 
 def run(command, log, timeout):
     """Exit status of a command whose output goes to the log; None if it took too long."""
-    with open(log, "ab") as output:
+    with open(log, "ab") as output, \
+            subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd=COPY / "tree",
+                             stdin=subprocess.DEVNULL) as process:
         try:
-            return subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, cwd=COPY / "tree",
-                                  stdin=subprocess.DEVNULL, timeout=timeout, check=False).returncode
+            return process.wait(timeout)
         except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
             return None
+        finally:
+            # The objects of a test have its process id in their names. One that was killed, or that
+            # its mutant has aborted, could not remove them.
+            for left in pathlib.Path("/dev/shm").glob(f"shmipc.*-{process.pid}-*"):
+                left.unlink(missing_ok=True)
 
 
 def make_copy():

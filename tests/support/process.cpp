@@ -1,5 +1,6 @@
 #include "process.hpp"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <csignal>
@@ -30,10 +31,16 @@ std::vector<char*> pointers_to(std::vector<std::string>& strings) {
     return result;
 }
 
+/// Ours, but for variables that are added with a value of their own.
 std::vector<std::string> environment_with(const std::vector<std::string>& added) {
     std::vector<std::string> result = added;
     for (char** entry = environ; *entry != nullptr; ++entry) {
-        result.emplace_back(*entry);
+        const std::string ours = *entry;
+        const std::string name = ours.substr(0, ours.find('=') + 1);
+        if (std::ranges::none_of(
+                added, [&](const std::string& other) { return other.starts_with(name); })) {
+            result.push_back(ours);
+        }
     }
     return result;
 }

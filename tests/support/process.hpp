@@ -19,7 +19,7 @@ inline constexpr std::chrono::seconds kPatience{60};
 class Process {
   public:
     /// Runs `command` with standard output and error in one pipe, and `environment` ("NAME=value")
-    /// added to ours.
+    /// added to ours, or in place of what ours says.
     explicit Process(const std::vector<std::string>& command,
                      const std::vector<std::string>& environment = {});
     ~Process();

@@ -116,4 +116,18 @@ TEST_CASE("a record keeps the last twenty deaths, and counts all by their kind")
     CHECK(record.tally().exited == 5);
     CHECK(record.tally().killed == 20);
     CHECK(record.tally().sum() == 25);
+    Certificate certificate = death_of(killed(SIGKILL));
+    certificate.out_of_memory = true;
+    record.add(certificate);
+    record.add(death_of(dumped(SIGSEGV)));
+    record.add(death_of(std::nullopt));
+    certificate = death_of(exited(127));
+    certificate.executed = false;
+    record.add(certificate);
+    CHECK(record.tally().out_of_memory == 1);
+    CHECK(record.tally().dumped == 1);
+    CHECK(record.tally().unknown == 1);
+    CHECK(record.tally().not_started == 1);
+    CHECK(record.tally().killed == 20);
+    CHECK(record.tally().sum() == 29);
 }

@@ -5,15 +5,12 @@
 #include <chrono>
 #include <csignal>
 #include <cstdint>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <string>
 #include <vector>
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <shmipc/os.hpp>
@@ -59,14 +56,6 @@ class Clock {
     std::string path_;
     void* page_ = nullptr;
 };
-
-bool same_file(const std::string& left, const std::string& right) {
-    struct stat a {};
-    struct stat b {};
-    REQUIRE(::stat(left.c_str(), &a) == 0);
-    REQUIRE(::stat(right.c_str(), &b) == 0);
-    return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-}
 
 std::string program_of(pid_t pid) {
     return "/proc/" + std::to_string(pid) + "/exe";
@@ -150,8 +139,8 @@ TEST_CASE("a worker's program that is replaced takes effect for each worker with
     // As a package's upgrade does it.
     std::filesystem::rename(next, program);
     kill_and_await(supervisor, client, 1);
-    CHECK(same_file(program_of(pid(1)), program));
-    CHECK_FALSE(same_file(program_of(pid(0)), program));
+    CHECK(std::filesystem::equivalent(program_of(pid(1)), program));
+    CHECK_FALSE(std::filesystem::equivalent(program_of(pid(0)), program));
     // Old and new talk with each other.
     require_new_messages(run);
 
@@ -161,7 +150,7 @@ TEST_CASE("a worker's program that is replaced takes effect for each worker with
     require_line(supervisor, "cannot be executed: " + program + ": No such file or directory");
     std::filesystem::rename(next, program);
     client.call("io.shmipc.Start", worker_list({2}));
-    CHECK(same_file(program_of(pid(2)), program));
+    CHECK(std::filesystem::equivalent(program_of(pid(2)), program));
     require_new_messages(run);
     supervisor.signal(SIGTERM);
     CHECK(supervisor.exit_code() == 0);

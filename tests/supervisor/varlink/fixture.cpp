@@ -130,6 +130,9 @@ void TestService::run() {
         try {
             if (io_.run_one() > 0) {
                 ++turns_;
+                if (after_turn_) {
+                    after_turn_();
+                }
             }
         } catch (const std::logic_error& error) {
             tell(std::string("thrown ") + error.what());
@@ -139,6 +142,22 @@ void TestService::run() {
 
 varlink::Server::Counts TestService::counts() {
     return on_loop([this] { return server_->counts(); });
+}
+
+bool TestService::wait_for_counts(std::function<bool(const varlink::Server::Counts&)> wanted) {
+    std::promise<void> reached;
+    bool seen = false;
+    on_loop([&] {
+        after_turn_ = [&] {
+            if (!seen && wanted(server_->counts())) {
+                seen = true;
+                reached.set_value();
+            }
+        };
+    });
+    const bool in_time = reached.get_future().wait_for(kPatience) == std::future_status::ready;
+    on_loop([&] { after_turn_ = nullptr; });
+    return in_time;
 }
 
 void TestService::destroy_server() {

@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <future>
 #include <map>
 #include <memory>
@@ -82,6 +83,8 @@ class TestService {
         return result.get();
     }
     varlink::Server::Counts counts();
+    /// Looks after each handler that the loop has run; false if patience ends before.
+    bool wait_for_counts(std::function<bool(const varlink::Server::Counts&)> wanted);
     void destroy_server();
 
     /// What methods and reports told, each as a line: "held", "gone", "noted <text>",
@@ -110,6 +113,7 @@ class TestService {
     std::vector<std::string> told_;
     std::vector<std::shared_ptr<varlink::Call>> held_;
     std::unique_ptr<varlink::Server> server_;
+    std::function<void()> after_turn_;  ///< only in the server's thread
     std::atomic<std::uint64_t> turns_{0};
     std::thread thread_;
 };

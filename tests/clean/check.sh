@@ -5,8 +5,10 @@
 # (../systemd). As root.
 set -euo pipefail
 
-usage='Usage: tests/clean/check.sh 12|13 [--worktree]
-Checks the last commit, or with --worktree the files as they are, on a clean root of that Debian.'
+usage='Usage: tests/clean/check.sh 12|13 [--worktree] [--cache DIRECTORY]
+Checks the last commit, or with --worktree the files as they are, on a clean root of that Debian. With
+--cache the root has ccache too, which starts with what is in the directory and leaves there what it
+has at the end: what the same compiler has made of the same source before is not compiled again.'
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repository=$(cd "$here/../.." && pwd)
@@ -14,15 +16,23 @@ readonly here repository
 # shellcheck source-path=SCRIPTDIR
 . "$here/../support/debian_root.sh"
 
+wrong_usage() { printf '%s\n' "$usage" >&2; exit 64; }  # EX_USAGE of sysexits.h
 die() { printf 'clean: %s\n' "$*" >&2; exit 1; }
 
-suite=$(debian_suite "${1:-}") || { printf '%s\n' "$usage" >&2; exit 64; }
-readonly suite
-case ${2:-} in
-    '') readonly worktree=no ;;
-    --worktree) readonly worktree=yes ;;
-    *) printf '%s\n' "$usage" >&2; exit 64 ;;
-esac
+version=${1:-}
+suite=$(debian_suite "$version") || wrong_usage
+readonly version suite
+worktree=no cache=''
+shift
+while (($# > 0)); do
+    case $1 in
+        --worktree) worktree=yes ;;
+        --cache) cache=${2:-}; [[ -n $cache ]] || wrong_usage; shift ;;
+        *) wrong_usage ;;
+    esac
+    shift
+done
+readonly worktree cache
 ((EUID == 0)) || die 'this needs root, to make and enter a root of its own'
 
 # The container's process id, while it runs; 0 otherwise.
@@ -37,7 +47,7 @@ clean_up() {
     rm -rf --one-file-system "$work"
     exit "$status"
 }
-work=$(mktemp -d "${TMPDIR:-/var/tmp}/shmipc-clean-$1.XXXXXXXX")
+work=$(mktemp -d "${TMPDIR:-/var/tmp}/shmipc-clean-$version.XXXXXXXX")
 trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
@@ -57,6 +67,23 @@ copy_checkout() {
     install -m 0755 "$here/inside.sh" "$root/srv/inside.sh"
 }
 
+readonly root_cache=/srv/ccache  # inside.sh uses it if it is there
+
+bring_cache() {
+    mkdir "$root$root_cache"
+    if [[ -d $cache ]]; then cp -a "$cache/." "$root$root_cache"; fi
+}
+
+# As the owner of the directory that it is in.
+keep_cache() {
+    local parent
+    parent=$(dirname "$cache")
+    mkdir -p "$parent"
+    chown -R --reference="$parent" "$root$root_cache"
+    rm -rf --one-file-system "$cache"
+    mv "$root$root_cache" "$cache"
+}
+
 # Its own /dev/shm and processes; the machine's network, for APT.
 enter_root() {
     local name settings=()
@@ -74,11 +101,13 @@ enter_root() {
 }
 
 start=$SECONDS
-make_debian_root "$suite" "$root" "$work" sudo passwd
+make_debian_root "$suite" "$root" "$work" sudo passwd ${cache:+ccache}
 copy_checkout
-printf 'clean: minimal Debian %s (%s) made in %d s\n' "$1" "$suite" $((SECONDS - start))
+if [[ -n $cache ]]; then bring_cache; fi
+printf 'clean: minimal Debian %s (%s) made in %d s\n' "$version" "$suite" $((SECONDS - start))
 enter_root
+if [[ -n $cache ]]; then keep_cache; fi
 mv "$root/home/tester/shmipc/build/package" "$work/packages"
 rm -rf --one-file-system "$root"
-"$here/../systemd/check.sh" "$1" "$work/packages"
-printf 'clean: all well on Debian %s, %d s\n' "$1" $((SECONDS - start))
+"$here/../systemd/check.sh" "$version" "$work/packages"
+printf 'clean: all well on Debian %s, %d s\n' "$version" $((SECONDS - start))

@@ -152,6 +152,12 @@ chown -R "$user:$user" "$tree"
 printf '%s ALL=(ALL) NOPASSWD: ALL\nDefaults env_keep += "http_proxy https_proxy no_proxy"\n' "$user" \
     >/etc/sudoers.d/tester
 
+if [[ -d /srv/ccache ]]; then
+    chown -R "$user:$user" /srv/ccache
+    export CMAKE_CXX_COMPILER_LAUNCHER=ccache CCACHE_DIR=/srv/ccache CCACHE_MAXSIZE=1G CCACHE_BASEDIR=$tree
+    export CCACHE_NOHASHDIR=1 CCACHE_COMPILERCHECK=content CCACHE_SLOPPINESS=pch_defines,time_macros
+fi
+
 step 'wrong arguments, before anything is installed'
 wrong_usage
 step 'an ordinary user: ./run.sh 3 on a terminal, from nothing'
@@ -188,3 +194,4 @@ console as_root
 step 'root: ./run.sh 3 without a terminal'
 daemon as_root
 step 'done'
+if [[ -d /srv/ccache ]]; then ccache --show-stats; fi

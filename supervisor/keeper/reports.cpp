@@ -1,5 +1,8 @@
 #include "reports.hpp"
 
+#include <cerrno>
+#include <string_view>
+
 #include <shmipc/log.hpp>
 #include <shmipc/units.hpp>
 
@@ -33,8 +36,21 @@ void log_still_stopped(WorkerIndex worker) {
 }
 
 void log_fork_failure(WorkerIndex worker, const Error& error) {
+    std::string_view remedy;
+    switch (error.system_errno()) {
+        case EAGAIN:
+            remedy =
+                "; is the limit of processes reached? See LimitNPROC= and TasksMax= of the "
+                "service, or ulimit -u";
+            break;
+        case EMFILE:
+            remedy = "; raise LimitNOFILE= of the service, or ulimit -n";
+            break;
+        default:
+            break;
+    }
     log::log(log::Level::kError, log::Event::kWorkerExecFailed,
-             title(worker) + " cannot be forked: " + error.text(),
+             title(worker) + " cannot be forked: " + error.text() + std::string(remedy),
              {{"SHMIPC_WORKER", to_number(worker)}, {"ERRNO", error.system_errno()}});
 }
 

@@ -47,9 +47,7 @@ class Clock {
         static_cast<std::atomic<std::int64_t>*>(page_)->store(offset.count());
     }
     [[nodiscard]] std::vector<std::string> environment() const {
-        return {"LD_PRELOAD=" SHMIPC_SET_CLOCK, "SHMIPC_TEST_CLOCK=" + path_,
-                // AddressSanitizer wants to be first among the libraries.
-                "ASAN_OPTIONS=verify_asan_link_order=0:use_sigaltstack=0"};
+        return preloading(SHMIPC_SET_CLOCK, "SHMIPC_TEST_CLOCK=" + path_);
     }
 
   private:

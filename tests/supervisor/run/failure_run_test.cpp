@@ -3,8 +3,10 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <thread>
 
@@ -16,6 +18,8 @@
 
 using namespace shmipc::test;
 using namespace std::chrono_literals;
+namespace varlink = shmipc::varlink;
+namespace json = boost::json;
 
 namespace {
 
@@ -66,6 +70,41 @@ TEST_CASE("a program that is just being written is tried again, and runs when th
     CHECK(supervisor.output().find("could not be executed after ") != std::string::npos);
     supervisor.signal(SIGTERM);
     CHECK(supervisor.exit_code() == 0);
+}
+
+TEST_CASE("where no more processes are allowed it is tried again, and all else goes on") {
+    const SupervisorRun run;
+    const std::string limit = run.directory() + "/limit";
+    const auto set_limit = [&] { std::ofstream(limit) << "none"; };
+    set_limit();
+    Process supervisor(run.command(stock_worker()),
+                       preloading(SHMIPC_REFUSE_FORK, "SHMIPC_TEST_NO_FORK=" + limit));
+    for (const char* const worker : {"0", "1", "2"}) {
+        const std::string line =
+            require_line(supervisor, std::string("worker ") + worker + " cannot be forked: ");
+        CHECK(line.find("fork: Resource temporarily unavailable") != std::string::npos);
+        CHECK(line.find("LimitNPROC=") != std::string::npos);
+    }
+    REQUIRE(std::filesystem::remove(limit));
+    require_line(supervisor, "3/3 workers ready");
+
+    varlink::Client client = connect(run);
+    const json::array before = status(client);
+    set_limit();
+    CHECK(::kill(static_cast<pid_t>(number(before.at(1), "pid")), SIGKILL) == 0);
+    // At once, and after a delay.
+    require_line(supervisor, "worker 1 cannot be forked: ");
+    require_line(supervisor, "worker 1 cannot be forked: ");
+    REQUIRE(std::filesystem::remove(limit));
+    require_started(supervisor, 1);
+    require_new_messages(run);
+    const json::array after = status(client);
+    for (const std::size_t other : {0U, 2U}) {
+        CHECK(number(after.at(other), "pid") == number(before.at(other), "pid"));
+    }
+    supervisor.signal(SIGTERM);
+    CHECK(supervisor.exit_code() == 0);
+    CHECK(run.objects().empty());
 }
 
 TEST_CASE("one worker that cannot be executed leaves the others running") {

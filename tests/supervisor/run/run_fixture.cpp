@@ -74,6 +74,12 @@ command = ["shmipc-worker", "--group", "{group}", "--workers", "{workers}", "--i
 )";
 }
 
+std::vector<std::string> preloading(const std::string& library, const std::string& variable) {
+    return {"LD_PRELOAD=" + library, variable,
+            // AddressSanitizer wants to be first among the libraries.
+            "ASAN_OPTIONS=verify_asan_link_order=0:use_sigaltstack=0"};
+}
+
 std::string script_worker(const std::string& script) {
     return "[worker]\ncommand = [\"/bin/sh\", \"-c\", '''" + script + "''', \"worker-{index}\"]\n";
 }

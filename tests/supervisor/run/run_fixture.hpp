@@ -42,6 +42,9 @@ std::string stock_worker();
 /// [worker] with a script for sh. "echo >&3" tells that it is ready.
 std::string script_worker(const std::string& script);
 
+/// The environment of a program that has `library` preloaded, and `variable` ("NAME=value") for it.
+std::vector<std::string> preloading(const std::string& library, const std::string& variable);
+
 /// Waits for a line with `text`; fails the test, with all output, if it never comes.
 std::string require_line(Process& process, const std::string& text);
 /// The pid that a line names: "worker 1 (pid 4711) …".

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <utility>
 #include <vector>
 
 #include <grp.h>
@@ -10,9 +11,22 @@
 #include <unistd.h>
 
 #include "refusals.hpp"
+#include "trust.hpp"
 
 namespace shmipc::ctl {
 namespace {
+
+/// Connects only where the supervisor may be, and says nothing before it is known to be it.
+varlink::Client connect_to_trusted(const std::string& path) {
+    require_trusted(path);  // before: somebody else's socket could keep us waiting
+    varlink::Client client = varlink::Client::connect(path);
+    const auto owner = require_trusted(path);  // the name may have come only now
+    if (!owner) {
+        throw varlink::ConnectionError("cannot connect to " + path + ": it was removed", ENOENT);
+    }
+    require_peer(path, client.descriptor(), *owner);
+    return client;
+}
 
 std::optional<Owner> owner_of(const std::string& path) {
     struct stat status {};
@@ -31,17 +45,24 @@ std::optional<Owner> owner_of(const std::string& path) {
 Connection Connection::open(const Place& place) {
     std::vector<std::string> tried;
     int error_number = ENOENT;
+    std::optional<Failure> foreign;
     for (const std::string& path :
          socket_candidates(place, ::geteuid(), std::getenv("XDG_RUNTIME_DIR"))) {
         tried.push_back(path);
         try {
-            return {place, path, varlink::Client::connect(path)};
+            return {place, path, connect_to_trusted(path)};
         } catch (const varlink::ConnectionError& error) {
             error_number = error.code();
             if (error_number != ENOENT) {
                 break;
             }
+        } catch (const Failure& failure) {
+            // The supervisor cannot be there either: it may still be at the next place.
+            foreign = failure;
         }
+    }
+    if (foreign && error_number == ENOENT) {
+        throw Failure(*foreign);
     }
     throw describe_no_connection(place, tried, error_number, owner_of(tried.back()));
 }

@@ -76,7 +76,8 @@ void prepare_runtime_directory(const std::string& directory) {
                     "runtime directory " + directory + " belongs to uid " +
                         std::to_string(status.st_uid) +
                         " or may be written to by others: expected "
-                        "one that is this user's alone; name another with runtime_dir");
+                        "one that is this user's alone; name another with --runtime-dir, or with "
+                        "runtime_dir in the configuration");
     }
 }
 

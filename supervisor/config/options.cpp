@@ -145,9 +145,11 @@ void add_options(CLI::App& app, Options& options) {
             "LEVEL", set_log_level);
     add_key(app, options, "--log-format", "log.format", "auto, human, json, journal; default: auto",
             "FORMAT", set_log_format);
-    add_key(app, options, "--runtime-dir", "runtime_dir",
-            "For the lock and the control socket; default: /run/shmipc, or $XDG_RUNTIME_DIR/shmipc",
-            "DIRECTORY", set_runtime_dir);
+    add_key(
+        app, options, "--runtime-dir", "runtime_dir",
+        "For the lock and the control socket; default: /run/shmipc, or $XDG_RUNTIME_DIR/shmipc, "
+        "or for a service $RUNTIME_DIRECTORY, if /run/shmipc is not this user's",
+        "DIRECTORY", set_runtime_dir);
     app.add_flag_callback(
         "--persist", [&options] { set_persist(options, true); },
         "Keep the messages when the group stops");

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "refusals.hpp"
+#include "shared/runtime_dir.hpp"
 #include "trust.hpp"
 
 namespace shmipc::ctl {
@@ -40,20 +41,40 @@ std::optional<Owner> owner_of(const std::string& path) {
                  (status.st_mode & S_IWGRP) != 0};
 }
 
+/// Whether the supervisor may be at another of the places, if at this one there is such an error.
+bool may_be_elsewhere(const std::string& path, int error_number) {
+    switch (error_number) {
+        case ENOENT:
+        case EACCES:
+        case EPERM:
+            return true;
+        case ECONNREFUSED:
+            // What a unit left before it got another User=. A user's own that has just died is no
+            // reason to give the order to the system's group of the same name.
+            return path.starts_with(supervisor::kSystemRuntimeDirectory);
+        default:
+            return false;
+    }
+}
+
 }  // namespace
 
 Connection Connection::open(const Place& place) {
-    std::vector<std::string> tried;
-    int error_number = ENOENT;
+    const std::vector<std::string> paths = socket_candidates(
+        place, {::geteuid(), std::getenv("XDG_RUNTIME_DIR"), std::getenv("RUNTIME_DIRECTORY")});
+    // What is there and cannot be used tells more than what is not there.
+    std::vector<std::string> tried = paths;
+    int told = ENOENT;
     std::optional<Failure> foreign;
-    for (const std::string& path :
-         socket_candidates(place, ::geteuid(), std::getenv("XDG_RUNTIME_DIR"))) {
-        tried.push_back(path);
+    for (const std::string& path : paths) {
         try {
             return {place, path, connect_to_trusted(path)};
         } catch (const varlink::ConnectionError& error) {
-            error_number = error.code();
-            if (error_number != ENOENT) {
+            if (told == ENOENT && error.code() != ENOENT) {
+                tried = {path};
+                told = error.code();
+            }
+            if (!may_be_elsewhere(path, error.code())) {
                 break;
             }
         } catch (const Failure& failure) {
@@ -61,10 +82,10 @@ Connection Connection::open(const Place& place) {
             foreign = failure;
         }
     }
-    if (foreign && error_number == ENOENT) {
+    if (foreign && told == ENOENT) {
         throw Failure(*foreign);
     }
-    throw describe_no_connection(place, tried, error_number, owner_of(tried.back()));
+    throw describe_no_connection(place, tried, told, owner_of(tried.back()));
 }
 
 template <class Action>

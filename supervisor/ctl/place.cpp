@@ -1,5 +1,7 @@
 #include "place.hpp"
 
+#include <algorithm>
+
 #include "shared/runtime_dir.hpp"
 
 namespace shmipc::ctl {
@@ -17,18 +19,31 @@ std::string Place::command(const std::string& command) const {
     return text + command;
 }
 
-std::vector<std::string> socket_candidates(const Place& place, uid_t uid, const char* session) {
+std::vector<std::string> socket_candidates(const Place& place, const Surroundings& here) {
     if (!place.socket.empty()) {
         return {place.socket};
     }
     if (!place.runtime_dir.empty()) {
         return {supervisor::control_socket(place.runtime_dir, place.group)};
     }
-    const std::string own =
-        supervisor::control_socket(supervisor::runtime_directory_of(uid, session), place.group);
-    const std::string system =
-        supervisor::control_socket(supervisor::kSystemRuntimeDirectory, place.group);
-    return own == system ? std::vector{own} : std::vector{own, system};
+    std::vector<std::string> paths;
+    const auto add = [&](std::string_view directory) {
+        std::string path = supervisor::control_socket(directory, place.group);
+        if (std::find(paths.begin(), paths.end(), path) == paths.end()) {
+            paths.push_back(std::move(path));
+        }
+    };
+    const std::string service = supervisor::service_directory(here.service);
+    if (!service.empty()) {
+        add(service);
+    }
+    // A service without a session has none in /tmp, where anybody could put one.
+    if (service.empty() || here.session != nullptr) {
+        add(supervisor::runtime_directory_of(here.uid, here.session));
+    }
+    add(supervisor::kSystemRuntimeDirectory);
+    add(supervisor::system_runtime_directory_of(place.group));
+    return paths;
 }
 
 }  // namespace shmipc::ctl

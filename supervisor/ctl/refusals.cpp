@@ -30,7 +30,11 @@ std::string not_found(const std::vector<std::string>& tried) {
     if (tried.size() == 1) {
         return tried.front() + " does not exist";
     }
-    return "neither " + tried.front() + " nor " + tried.back() + " exists";
+    std::string text = "neither ";
+    for (std::size_t i = 0; i < tried.size(); ++i) {
+        text += (i == 0 ? "" : " nor ") + tried[i];
+    }
+    return text + " exists";
 }
 
 std::string refused_text(const std::string& path, const std::optional<Owner>& owner) {

@@ -184,6 +184,7 @@ TEST_CASE(
     "the runtime directory is the configured one, root's, the session's, or one's own in /tmp") {
     CHECK(runtime_directory("/x") == "/x");
     const Variable session("XDG_RUNTIME_DIR", "/run/user/1");
+    const Variable no_service("RUNTIME_DIRECTORY", "");
     if (::geteuid() == 0) {
         CHECK(runtime_directory("") == "/run/shmipc");
     } else {
@@ -191,4 +192,34 @@ TEST_CASE(
         const Variable none("XDG_RUNTIME_DIR", "");
         CHECK(runtime_directory("") == "/tmp/shmipc-" + std::to_string(::geteuid()));
     }
+}
+
+TEST_CASE("a service uses the place of all groups if it is its user's, else the one made for it") {
+    const Directory directory;
+    const std::string shared = directory.path + "/shared";
+    CHECK(runtime_directory_of_service(shared, "/made") == "/made");  // it is not there
+    REQUIRE(::mkdir(shared.c_str(), 0700) == 0);
+    CHECK(runtime_directory_of_service(shared, "/made") == shared);
+    const std::string link = directory.path + "/link";
+    REQUIRE(::symlink(shared.c_str(), link.c_str()) == 0);
+    CHECK(runtime_directory_of_service(link, "/made") == "/made");
+    const uid_t another = ::geteuid() + 1;
+    if (::chown(shared.c_str(), another, static_cast<gid_t>(-1)) == 0) {  // we are root
+        CHECK(runtime_directory_of_service(shared, "/made") == "/made");
+    } else {
+        CHECK(runtime_directory_of_service("/", "/made") == "/made");
+    }
+    ::unlink(link.c_str());
+    ::rmdir(shared.c_str());
+}
+
+TEST_CASE("the directory made for a service is the first that $RUNTIME_DIRECTORY names") {
+    CHECK(service_directory("/run/a:/run/b") == "/run/a");
+    CHECK(service_directory("/run/a") == "/run/a");
+    CHECK(service_directory("a:/run/b").empty());
+    CHECK(service_directory("").empty());
+    CHECK(service_directory(nullptr).empty());
+    CHECK(system_runtime_directory_of("b") == "/run/shmipc-b");
+    const Variable service("RUNTIME_DIRECTORY", "/run/a:/run/b");
+    CHECK(runtime_directory("/x") == "/x");
 }

@@ -217,6 +217,8 @@ TEST_CASE("no connection: each reason has its text, remedy and exit code") {
     CHECK(failure(ENOENT).reason() == "/run/shmipc/demo.control does not exist");
     CHECK(contains(describe_no_connection(place, {"/a", "/b"}, ENOENT, {}).what(),
                    "neither /a nor /b exists"));
+    CHECK(contains(describe_no_connection(place, {"/a", "/b", "/c"}, ENOENT, {}).what(),
+                   "neither /a nor /b nor /c exists"));
     CHECK(failure(ECONNREFUSED).code() == ExitCode::kNoSupervisor);
     CHECK(contains(failure(ECONNREFUSED).what(), "nobody listens on /run/shmipc/demo.control"));
     const Failure refused = failure(EACCES, Owner{"root", "shmipc", true});

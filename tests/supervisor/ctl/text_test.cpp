@@ -156,17 +156,33 @@ TEST_CASE("the socket is where it is said to be, else where the supervisor makes
     using Paths = std::vector<std::string>;
     Place place;
     place.group = "demo";
-    CHECK(socket_candidates(place, 0, "/run/user/0") == Paths{"/run/shmipc/demo.control"});
-    CHECK(socket_candidates(place, 7, "/run/user/7") ==
-          Paths{"/run/user/7/shmipc/demo.control", "/run/shmipc/demo.control"});
-    CHECK(socket_candidates(place, 7, nullptr) ==
-          Paths{"/tmp/shmipc-7/demo.control", "/run/shmipc/demo.control"});
-    CHECK(socket_candidates(place, 7, "relative").front() == "/tmp/shmipc-7/demo.control");
+    const std::string system = "/run/shmipc/demo.control";
+    const std::string units = "/run/shmipc-demo/demo.control";
+    CHECK(socket_candidates(place, {0, "/run/user/0"}) == Paths{system, units});
+    CHECK(socket_candidates(place, {7, "/run/user/7"}) ==
+          Paths{"/run/user/7/shmipc/demo.control", system, units});
+    CHECK(socket_candidates(place, {7}) == Paths{"/tmp/shmipc-7/demo.control", system, units});
+    CHECK(socket_candidates(place, {7, "relative"}).front() == "/tmp/shmipc-7/demo.control");
     place.runtime_dir = "/d";
-    CHECK(socket_candidates(place, 7, "/run/user/7") == Paths{"/d/demo.control"});
+    CHECK(socket_candidates(place, {7, "/run/user/7", "/run/x"}) == Paths{"/d/demo.control"});
     place.socket = "/s";
-    CHECK(socket_candidates(place, 7, "/run/user/7") == Paths{"/s"});
+    CHECK(socket_candidates(place, {7, "/run/user/7", "/run/x"}) == Paths{"/s"});
     CHECK(supervisor::runtime_directory("/x") == "/x");
+}
+
+TEST_CASE("within a service, the socket is looked for in its own directory, and not in /tmp") {
+    using Paths = std::vector<std::string>;
+    Place place;
+    place.group = "demo";
+    const std::string system = "/run/shmipc/demo.control";
+    const std::string units = "/run/shmipc-demo/demo.control";
+    CHECK(socket_candidates(place, {7, nullptr, "/run/shmipc-demo"}) == Paths{units, system});
+    CHECK(socket_candidates(place, {7, nullptr, "/run/robot:/run/other"}) ==
+          Paths{"/run/robot/demo.control", system, units});
+    CHECK(
+        socket_candidates(place, {7, "/run/user/7", "/run/user/7/robot"}) ==
+        Paths{"/run/user/7/robot/demo.control", "/run/user/7/shmipc/demo.control", system, units});
+    CHECK(socket_candidates(place, {7, nullptr, ""}).front() == "/tmp/shmipc-7/demo.control");
 }
 
 TEST_CASE("remedies call shmipcctl for the same supervisor") {

@@ -19,6 +19,7 @@
 #include "config/options.hpp"
 #include "daemon/lock.hpp"
 #include "daemon/service_manager.hpp"
+#include "keeper/kin.hpp"
 #include "keeper/launch.hpp"
 #include "run_group.hpp"
 #include "shared/exit_code.hpp"
@@ -86,6 +87,11 @@ ExitCode run(const Options& options, ServiceManager& manager) {
                     "group '" + config.group.name + "' already has a supervisor: pid " +
                         (holder != 0 ? std::to_string(holder) : "unknown") + ", lock " +
                         files.lock);
+    }
+    if (!Kin::adopt_orphans()) {
+        log::log(log::Level::kWarning, log::Event::kMessage,
+                 "prctl(PR_SET_CHILD_SUBREAPER): refused; what leaves a worker's process group may "
+                 "outlive the worker");
     }
     LaunchContext context = launch_context(config.log_format);
     context.open_files = raise_open_files();

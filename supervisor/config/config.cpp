@@ -21,7 +21,8 @@ using namespace std::chrono_literals;
 
 /// Variables that the supervisor sets itself; setting them here would do nothing, silently.
 constexpr std::string_view kReserved[] = {"SHMIPC_GROUP", "SHMIPC_WORKERS",  "SHMIPC_INDEX",
-                                          "SHMIPC_SLOTS", "SHMIPC_CAPACITY", "SHMIPC_READY_FD"};
+                                          "SHMIPC_SLOTS", "SHMIPC_CAPACITY", "SHMIPC_READY_FD",
+                                          "SHMIPC_LAUNCH"};
 
 /// Two of the beats that a worker gives while it waits (AttachOptions::heartbeat_interval).
 constexpr milliseconds kLeastHeartbeatLimit{500};

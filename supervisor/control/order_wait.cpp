@@ -70,6 +70,13 @@ bool OrderWait::settle(const Supervisor& supervisor) {
         const bool launched = supervisor.launch_number(target.worker) != target.launch_before;
         switch (outcome_of(order_, state, launched)) {
             case OrderOutcome::kDone:
+                if (order_ == Event::kStop && !supervisor.left_behind(target.worker).empty()) {
+                    fail(*call_, "WorkerFailed",
+                         {{"worker", to_number(target.worker)},
+                          {"reason", "it has been stopped, but something of it is left: " +
+                                         supervisor.left_behind(target.worker)}});
+                    return true;
+                }
                 break;
             case OrderOutcome::kPending:
                 pending.push_back(target);

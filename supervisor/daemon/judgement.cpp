@@ -13,6 +13,9 @@
 namespace shmipc::supervisor {
 namespace {
 
+/// What was adopted is waited for this long at the end; the pass of each second looks.
+constexpr std::chrono::seconds kMostLeaving{3};
+
 bool is_failed(State state) noexcept {
     return state == State::kFailed;
 }
@@ -42,10 +45,35 @@ void Supervisor::judge() {
         judge_start(now);
     } else if (phase_ == Phase::kRunning) {
         judge_running(now);
-    } else if (phase_ == Phase::kStopping && now.running + now.rest == 0) {
+    } else if (phase_ == Phase::kStopping && now.running + now.rest == 0 && all_gone()) {
         enter(Phase::kStopped);
         io_.stop();
     }
+}
+
+bool Supervisor::all_gone() {
+    // Nothing that came from a worker lives on, whoever's it was: what is left has no worker, or
+    // was none's that could be told.
+    if (kin_.look()) {
+        check_soon();
+    }
+    const std::size_t left = kin_.end_all();
+    const auto now = std::chrono::steady_clock::now();
+    if (!none_since_) {
+        none_since_ = now;
+    }
+    if (left == 0) {
+        return true;
+    }
+    if (now - *none_since_ < kMostLeaving) {
+        return false;  // each one's end is a SIGCHLD
+    }
+    log::log(log::Level::kError, log::Event::kMessage,
+             std::to_string(left) +
+                 (left == 1 ? " process that a worker has left does not end"
+                            : " processes that workers have left do not end") +
+                 " by SIGKILL: see ps and dmesg");
+    return true;
 }
 
 void Supervisor::judge_start(const Tally& tally) {

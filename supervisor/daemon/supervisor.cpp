@@ -40,6 +40,7 @@ Supervisor::Supervisor(const Surroundings& surroundings, Config config)
       config_(std::move(config)),
       group_(surroundings.group),
       stops_(surroundings.stops),
+      kin_(surroundings.context.life, config_.group.workers),
       signals_(io_, SIGTERM, SIGINT, SIGHUP),
       tick_(io_),
       watch_timer_(io_),
@@ -49,9 +50,11 @@ Supervisor::Supervisor(const Surroundings& surroundings, Config config)
                     .group = group_,
                     .context = surroundings.context,
                     .oom = oom_,
+                    .kin = kin_,
                     .random = seeded_random(),
                     .on_change = [this](WorkerIndex worker, Event event, State,
-                                        State after) { on_change(worker, event, after); }},
+                                        State after) { on_change(worker, event, after); },
+                    .check_soon = [this] { check_soon(); }},
       name_lost_(config_.group.workers, false),
       pass_every_(surroundings.pass_every) {
     signals_.add(SIGCHLD);
@@ -164,6 +167,16 @@ void Supervisor::check_soon() {
 void Supervisor::check_all() {
     for (WorkerKeeper& keeper : keepers_) {
         keeper.check();
+    }
+    // After all deaths have been noticed, and once for them all: it finds what the dead have left.
+    if (kin_.look()) {
+        check_soon();
+    }
+    for (WorkerKeeper& keeper : keepers_) {
+        keeper.settle();
+    }
+    if (phase_ == Phase::kStopping) {
+        judge_soon();  // also the last of what was adopted may just have gone
     }
 }
 

@@ -97,6 +97,10 @@ class Supervisor {
     [[nodiscard]] const DeathRecord& deaths(WorkerIndex index) const {
         return keeper(index).deaths();
     }
+    /// What of a worker that was stopped is left against all; empty as it should be.
+    [[nodiscard]] const std::string& left_behind(WorkerIndex index) const {
+        return keeper(index).left_behind();
+    }
     /// Costs a look at each object, so that it is made anew at most ten times a second, and after
     /// each change of a worker's state.
     [[nodiscard]] const GroupReport& report();
@@ -114,6 +118,7 @@ class Supervisor {
     void on_signal(int signal);
     void check_soon();
     void check_all();
+    [[nodiscard]] bool all_gone();
     void tick();
     void watch();
     void watch_names();
@@ -135,6 +140,7 @@ class Supervisor {
     OperatorStops& stops_;
     Callbacks callbacks_;
     OomWatch oom_;
+    Kin kin_;
     boost::asio::signal_set signals_;
     boost::asio::steady_timer tick_;
     boost::asio::steady_timer watch_timer_;
@@ -148,6 +154,7 @@ class Supervisor {
     Phase phase_ = Phase::kIdle;
     ExitCode exit_code_ = ExitCode::kOk;
     const std::chrono::milliseconds pass_every_;
+    std::optional<std::chrono::steady_clock::time_point> none_since_;  ///< the last worker's end
     std::string stop_reason_;
     bool check_posted_ = false;
     bool judge_posted_ = false;

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "kin.hpp"
+
 namespace shmipc::supervisor {
 namespace {
 
@@ -84,6 +86,9 @@ std::vector<std::string> child_environment(const Config& config, WorkerIndex ind
     variables["SHMIPC_CAPACITY"] = std::to_string(geometry.capacity);
     variables["SHMIPC_SLOTS"] = std::to_string(geometry.slots);
     variables["SHMIPC_READY_FD"] = std::to_string(kReadyDescriptor);
+    if (!context.life.empty()) {
+        variables[std::string(kMarkVariable)] = mark_of(context.life, index);
+    }
     std::vector<std::string> entries;
     entries.reserve(variables.size());
     for (const auto& [name, value] : variables) {
@@ -109,6 +114,7 @@ LaunchContext launch_context(log::Format configured) {
     }
     context.own_directory = own_directory();
     context.log_format = log::resolve(configured);
+    context.life = random_life();
     return context;
 }
 

@@ -25,6 +25,8 @@ struct LaunchContext {
     std::optional<rlimit> open_files;  ///< limit that the supervisor was started with
     /// Never kAuto: a worker cannot find out what the supervisor found.
     log::Format log_format = log::Format::kJson;
+    /// Name of this supervisor's life (kin.hpp), for the mark that each worker gets; empty: none.
+    std::string life{};
     std::string journal_streams = kJournalStreams;  ///< the socket for open_journal_stream()
 };
 

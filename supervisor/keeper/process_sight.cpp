@@ -1,43 +1,17 @@
 #include "process_sight.hpp"
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 
-#include <shmipc/os.hpp>
 #include <shmipc/units.hpp>
 
-#include <fcntl.h>
 #include <unistd.h>
 
+#include "proc_text.hpp"
 #include "shared/text.hpp"
 
 namespace shmipc::supervisor {
 namespace {
-
-std::optional<std::string> read_proc(pid_t pid, const char* name) {
-    const std::string path = "/proc/" + std::to_string(pid) + "/" + name;
-    const os::Fd file(os::retry([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); }));
-    std::array<char, 8192> text{};
-    const ssize_t length = os::retry([&] { return ::read(file.get(), text.data(), text.size()); });
-    return length > 0 ? std::optional(std::string(text.data(), static_cast<std::size_t>(length)))
-                      : std::nullopt;
-}
-
-/// Field `number` of stat, counted as proc(5) does; only those after the name, which may contain
-/// anything and ends at the last parenthesis.
-std::string_view stat_field(std::string_view stat, int number) {
-    const std::size_t name_end = stat.rfind(") ");
-    if (name_end == std::string_view::npos) {
-        return {};
-    }
-    std::string_view rest = stat.substr(name_end + 2);
-    for (int i = 3; i < number && !rest.empty(); ++i) {
-        const std::size_t blank = rest.find(' ');
-        rest = blank == std::string_view::npos ? std::string_view{} : rest.substr(blank + 1);
-    }
-    return rest.substr(0, rest.find_first_of(" \n"));
-}
 
 /// Value of "Name:\tvalue"; 0 if it is missing.
 std::uint64_t status_number(std::string_view status, std::string_view name) {

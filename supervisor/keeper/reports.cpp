@@ -7,6 +7,7 @@
 #include <shmipc/units.hpp>
 
 #include "certificate.hpp"
+#include "process_sight.hpp"
 #include "shared/text.hpp"
 
 namespace shmipc::supervisor {
@@ -84,6 +85,33 @@ void log_killed(WorkerIndex worker, pid_t pid, std::string_view what,
         log::Level::kWarning, log::Event::kWorkerKilled,
         title(worker, pid) + " " + std::string(what) + " within " + to_text(limit) + ": killed",
         {{"SHMIPC_WORKER", to_number(worker)}, {"SHMIPC_WORKER_PID", pid}});
+}
+
+void log_left(WorkerIndex worker, pid_t pid, std::size_t processes) {
+    log::log(log::Level::kInfo, log::Event::kMessage,
+             title(worker, pid) + " has left " + std::to_string(processes) +
+                 (processes == 1 ? " process behind: killed" : " processes behind: killed"),
+             {{"SHMIPC_WORKER", to_number(worker)}, {"SHMIPC_WORKER_PID", pid}});
+}
+
+std::string describe_left(const std::vector<pid_t>& processes) {
+    constexpr std::size_t kMostNamed = 4;
+    std::string text;
+    for (std::size_t i = 0; i < processes.size() && i < kMostNamed; ++i) {
+        const auto sight = look_at(processes[i]);
+        text += (i == 0 ? "process " : ", process ") + std::to_string(processes[i]) +
+                (sight && sight->state == 'D' ? " (in an uninterruptible system call)" : "");
+    }
+    if (processes.size() > kMostNamed) {
+        text += " and " + std::to_string(processes.size() - kMostNamed) + " more";
+    }
+    return text + " did not end by SIGKILL: see ps and dmesg, and whether another user's it is";
+}
+
+void log_left_behind(WorkerIndex worker, pid_t pid, const std::string& left) {
+    log::log(log::Level::kError, log::Event::kMessage,
+             title(worker, pid) + " has ended, but something of it is left: " + left,
+             {{"SHMIPC_WORKER", to_number(worker)}, {"SHMIPC_WORKER_PID", pid}});
 }
 
 void log_signalled(WorkerIndex worker, pid_t pid, int signal) {

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <shmipc/error.hpp>
 #include <shmipc/ids.hpp>
@@ -28,6 +30,12 @@ void log_busy(WorkerIndex worker, std::chrono::nanoseconds delay);
 /// Killed by the supervisor, since it had not done `what` within `limit`.
 void log_killed(WorkerIndex worker, pid_t pid, std::string_view what,
                 std::chrono::milliseconds limit);
+/// What a worker has left when it ended, and is killed now.
+void log_left(WorkerIndex worker, pid_t pid, std::size_t processes);
+/// "process 4711 (name) does not end, it is in …", of each.
+std::string describe_left(const std::vector<pid_t>& processes);
+/// What is left of it still, long after SIGKILL.
+void log_left_behind(WorkerIndex worker, pid_t pid, const std::string& left);
 void log_signalled(WorkerIndex worker, pid_t pid, int signal);
 /// No sign of life for `silence`; `doing`: "spins …" (describe_silence()).
 void log_slow(WorkerIndex worker, pid_t pid, std::chrono::nanoseconds silence,

@@ -19,6 +19,11 @@ namespace {
 
 /// Exit code of a worker that found its identity taken (the stock worker's EX_TEMPFAIL).
 constexpr int kIdentityBusyStatus = 75;
+/// What of a worker is left has been sent SIGKILL, and is waited for no longer than this.
+constexpr std::chrono::seconds kMostEnding{3};
+/// How often to look for what tells nobody of its end: a lock, or a process that is no child of
+/// ours.
+constexpr std::chrono::milliseconds kEndLook{20};
 
 std::string reason_of(int error) {
     return std::system_category().message(error);
@@ -44,12 +49,29 @@ void WorkerKeeper::check() {
     if (asked == 0 && info.si_pid == 0) {
         return;
     }
+    if (asked == 0 && info.si_code != CLD_EXITED && info.si_code != CLD_KILLED &&
+        info.si_code != CLD_DUMPED) {
+        // Not dead: it has made us its tracer, and stands at a signal until we say more.
+        let_go(pid_, info.si_status);
+        return;
+    }
+    const auto vitals = surroundings_.group.vital_signs(index_);
+    if (vitals && attached(*vitals)) {
+        const auto told = static_cast<pid_t>(vitals->pid);
+        if (told > 0 && told != pid_ && surroundings_.kin.belongs(index_, told)) {
+            const auto place = place_of(told);
+            real_ = place ? told : -1;
+            real_started_ = place ? place->started : 0;
+        }
+    }
     std::optional<int> status;
     if (asked == 0) {
-        // The pid is ours until it is reaped in the next line, and so is the process group of that
+        // The pid is ours until it is reaped in the next lines, and so is the process group of that
         // number: what the worker left running in it would be an orphan, and might hold its
         // identity.
-        ::kill(-pid_, SIGKILL);
+        if (!finishes_in_peace()) {
+            ::kill(-pid_, SIGKILL);
+        }
         int word = 0;
         if (os::retry([&] { return ::waitpid(pid_, &word, WNOHANG); }) == pid_) {
             status = word;
@@ -64,6 +86,11 @@ void WorkerKeeper::bury(std::optional<int> status) {
     last_death_ = certify(status);
     // Forgotten before anything else happens: nobody may signal a stranger who gets this pid.
     pid_ = -1;
+    surroundings_.kin.buried(index_);
+    if (machine_.state() == State::kStarting) {
+        ++armed_;
+        timer_.cancel();  // whatever is left of it, it is not late any more
+    }
     pidfd_.reset();
     ready_.reset();
     exec_.reset();
@@ -71,14 +98,71 @@ void WorkerKeeper::bury(std::optional<int> status) {
     if (!executed_) {
         exec_failure_ += ": " + reason_of(error);
     }
+    ended_at_ = Clock::now();
     if (!executed_ && !is_passing(error)) {
-        observe(Event::kExecFailed);
+        ended_ = Event::kExecFailed;
         return;
     }
     if (!executed_) {
         log_exec_refused(index_, last_death_.pid, exec_failure_);
     }
-    observe(busy ? Event::kBusy : Event::kDied);
+    ended_ = busy ? Event::kBusy : Event::kDied;
+}
+
+bool WorkerKeeper::finishes_in_peace() const {
+    // The process that we started was a wrapper that died of SIGTERM; the real one was told too,
+    // and has the rest of the grace time.
+    const State state = machine_.state();
+    if (killed_by_us_ || real_ < 0 || (state != State::kStopping && state != State::kRestarting)) {
+        return false;
+    }
+    const auto place = place_of(real_);
+    const auto sight = place ? look_at(real_) : std::nullopt;
+    return place && place->started == real_started_ && sight && sight->state != 'Z';
+}
+
+std::string WorkerKeeper::what_is_left() {
+    Kin& kin = surroundings_.kin;
+    if (const std::size_t processes = kin.end(index_); processes > 0) {
+        if (!std::exchange(told_left_, true)) {
+            log_left(index_, last_death_.pid, processes);
+        }
+        return describe_left(kin.left_of(index_));
+    }
+    // Who told that the identity is taken was not its holder, and neither was one that never
+    // attached.
+    const auto vitals = surroundings_.group.vital_signs(index_);
+    if (ended_ == Event::kBusy || !vitals || vitals->incarnation == incarnation_before_ ||
+        !surroundings_.group.running(index_)) {
+        return {};
+    }
+    return "its identity is still held, last by pid " + std::to_string(vitals->pid);
+}
+
+void WorkerKeeper::settle() {
+    if (!ended_) {
+        return;
+    }
+    const bool peace = finishes_in_peace();
+    std::string left = peace ? "" : what_is_left();
+    if (peace || !left.empty()) {
+        if (peace) {
+            ended_at_ = Clock::now();
+        }
+        if (Clock::now() - ended_at_ < kMostEnding) {
+            end_timer_.expires_after(kEndLook);
+            end_timer_.async_wait([this](const boost::system::error_code& error) {
+                if (!error) {
+                    surroundings_.check_soon();
+                }
+            });
+            return;
+        }
+        log_left_behind(index_, last_death_.pid, left);
+        left_behind_ = std::move(left);
+    }
+    end_timer_.cancel();
+    observe(*std::exchange(ended_, std::nullopt));
 }
 
 Certificate WorkerKeeper::certify(std::optional<int> status) const {

@@ -12,6 +12,7 @@
 #include <boost/asio/buffer.hpp>
 
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "reports.hpp"
 #include "shared/text.hpp"
@@ -31,7 +32,8 @@ WorkerKeeper::WorkerKeeper(const Surroundings& surroundings, WorkerIndex index)
       settings_(surroundings.config.settings_of(index)),
       index_(index),
       policy_(surroundings.config.restart, surroundings.random),
-      timer_(surroundings.io) {}
+      timer_(surroundings.io),
+      end_timer_(surroundings.io) {}
 
 void WorkerKeeper::order(Event event) {
     const State before = machine_.state();
@@ -130,6 +132,9 @@ void WorkerKeeper::launch() {
     killed_by_us_ = false;
     executed_ = true;
     core_since_.reset();
+    real_ = -1;
+    told_left_ = false;
+    left_behind_.clear();
     before_ready_ = 0;
     // First of all: whatever goes wrong below, what lies there is its predecessor's.
     const auto vitals = surroundings_.group.vital_signs(index_);
@@ -161,6 +166,7 @@ void WorkerKeeper::launch() {
 
 void WorkerKeeper::adopt(Child child) {
     pid_ = child.pid;
+    surroundings_.kin.born(index_, pid_);
     exec_ = std::move(child.exec);
     ready_.emplace(surroundings_.io, child.ready.release());
     watch_readiness();
@@ -169,7 +175,7 @@ void WorkerKeeper::adopt(Child child) {
         pidfd_->async_wait(boost::asio::posix::stream_descriptor::wait_read,
                            [this](const boost::system::error_code& error) {
                                if (!error) {
-                                   check();
+                                   surroundings_.check_soon();
                                }
                            });
     }
@@ -221,8 +227,14 @@ void WorkerKeeper::send(int signal) const {
     }
     // To the process group: a worker that is a script has the real one below it. The pid itself is
     // safe too, since only check() reaps it.
-    if (::kill(-pid_, signal) != 0) {
-        ::kill(pid_, signal);  // it has moved to another group
+    const pid_t real = real_pid();
+    ::kill(-pid_, signal);
+    // Either may have moved to another group, and have left somebody in the first.
+    if (::getpgid(pid_) != pid_) {
+        ::kill(pid_, signal);
+    }
+    if (real != pid_ && ::getpgid(real) != pid_) {
+        ::kill(real, signal);
     }
 }
 
@@ -237,17 +249,21 @@ void WorkerKeeper::terminate(Event cause) {
 }
 
 void WorkerKeeper::kill(Event cause) {
+    const pid_t pid = pid_ >= 0 ? pid_ : last_death_.pid;  // what it has left may be what is killed
     if (cause == Event::kStartLimit) {
-        log_killed(index_, pid_, "was not ready", settings_.start_limit);
+        log_killed(index_, pid, "was not ready", settings_.start_limit);
         cause_ = "it was not ready within " + to_text(settings_.start_limit);
     } else if (cause == Event::kGraceElapsed) {
-        log_killed(index_, pid_, "did not end", settings_.stop_grace);
+        log_killed(index_, pid, "did not end", settings_.stop_grace);
         cause_ += ", and did not end within " + to_text(settings_.stop_grace);
     } else {
         cause_ = "stopped by order";
     }
     killed_by_us_ = true;
     send(SIGKILL);
+    if (ended_) {
+        surroundings_.check_soon();
+    }
 }
 
 void WorkerKeeper::arm(Clock::duration delay, Event event) {

@@ -25,6 +25,7 @@
 #include "config/config.hpp"
 #include "death_record.hpp"
 #include "hang_watch.hpp"
+#include "kin.hpp"
 #include "launch.hpp"
 #include "oom_watch.hpp"
 #include "policy.hpp"
@@ -45,9 +46,12 @@ class WorkerKeeper {
         const Group& group;
         const LaunchContext& context;
         OomWatch& oom;
+        Kin& kin;
         RestartPolicy::Random random;
         /// Called after each change of state, and before what it leads to. Must not order anything.
         std::function<void(WorkerIndex worker, Event event, State before, State after)> on_change;
+        /// Has all workers checked soon, once for all that ask.
+        std::function<void()> check_soon;
     };
 
     WorkerKeeper(const Surroundings& surroundings, WorkerIndex index);
@@ -68,6 +72,11 @@ class WorkerKeeper {
     /// Asks the kernel whether the process has ended, and buries it if so. Cheap; called on every
     /// hint, and once a second without one.
     void check();
+    /// Whether it was buried, and the machine has not been told: see settle().
+    [[nodiscard]] bool ending() const noexcept { return ended_.has_value(); }
+    /// Ends what is left of a buried process, and goes on with what follows the death when nothing
+    /// is, or after kMostEnding. After check() of all, and Kin::look().
+    void settle();
     /// Looks whether the worker still gives signs of life. To be called several times within the
     /// shortest heartbeat limit.
     void watch();
@@ -79,6 +88,9 @@ class WorkerKeeper {
     [[nodiscard]] std::uint64_t launch_number() const noexcept { return machine_.launch(); }
     [[nodiscard]] State state() const noexcept { return machine_.state(); }
     [[nodiscard]] WorkerIndex index() const noexcept { return index_; }
+    /// What of the last process could not be ended, and why: for whoever ordered its end. Empty as
+    /// it should be.
+    [[nodiscard]] const std::string& left_behind() const noexcept { return left_behind_; }
     /// −1 if there is no process.
     [[nodiscard]] pid_t pid() const noexcept { return pid_; }
 
@@ -92,6 +104,8 @@ class WorkerKeeper {
     void watch_readiness();
     void read_readiness(std::uint64_t launch, std::size_t length);
     void bury(std::optional<int> status);
+    [[nodiscard]] bool finishes_in_peace() const;
+    [[nodiscard]] std::string what_is_left();
     [[nodiscard]] Certificate certify(std::optional<int> status) const;
     void record_death(log::Level level, std::string consequence, Clock::duration backoff);
     void report_exec_failure();
@@ -109,7 +123,7 @@ class WorkerKeeper {
 
     [[nodiscard]] bool attached(const VitalSigns& vitals) const noexcept;
     /// The process that attached: a worker that is a script has it below the shell that we started.
-    /// What it says of its pid is believed only if that belongs to the process group of ours.
+    /// What it says of its pid is believed only of one that came from the process that we started.
     [[nodiscard]] pid_t real_pid() const;
     [[nodiscard]] std::optional<ProcessSight> sight() const;
     [[nodiscard]] std::string doing(const std::optional<ProcessSight>& sight) const;
@@ -122,8 +136,9 @@ class WorkerKeeper {
     WorkerIndex index_;
     WorkerMachine machine_;
     RestartPolicy policy_;
-    boost::asio::steady_timer timer_;  ///< start limit, backoff and grace exclude each other
-    std::uint64_t armed_ = 0;          ///< counts what the timer was set to, or cancelled for
+    boost::asio::steady_timer timer_;      ///< start limit, backoff and grace exclude each other
+    boost::asio::steady_timer end_timer_;  ///< looks again for what is left
+    std::uint64_t armed_ = 0;              ///< counts what the timer was set to, or cancelled for
 
     // The process, if there is one.
     pid_t pid_ = -1;
@@ -143,6 +158,14 @@ class WorkerKeeper {
     std::uint64_t last_read_ = 0;  ///< messages it had read when its reads were looked at last
     std::optional<std::chrono::nanoseconds> cpu_when_silent_;  ///< used when its silence began
     std::optional<Clock::time_point> core_since_;  ///< SIGKILL waits for its core since then
+
+    // Buried, with something of it perhaps left.
+    std::optional<Event> ended_;  ///< what the machine is to be told when nothing is left
+    Clock::time_point ended_at_{};
+    pid_t real_ = -1;  ///< the process that had attached, if it was another than the one we started
+    std::uint64_t real_started_ = 0;
+    bool told_left_ = false;
+    std::string left_behind_;
 
     Certificate last_death_;
     std::string exec_failure_;  ///< program and reason, of the last launch

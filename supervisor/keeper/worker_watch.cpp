@@ -23,7 +23,7 @@ pid_t WorkerKeeper::real_pid() const {
     const auto vitals = surroundings_.group.vital_signs(index_);
     if (vitals && attached(*vitals) && vitals->pid != 0 && pid_ > 0) {
         const auto told = static_cast<pid_t>(vitals->pid);
-        if (told > 0 && ::getpgid(told) == pid_) {
+        if (told == pid_ || (told > 0 && surroundings_.kin.belongs(index_, told))) {
             return told;
         }
     }
@@ -87,7 +87,7 @@ LifeSigns WorkerKeeper::signs_with_last_read(LifeSigns signs) const noexcept {
 
 void WorkerKeeper::on_hung(Clock::time_point now) {
     const auto seen = sight();
-    if (seen && seen->tracer != 0) {
+    if (seen && seen->tracer != 0 && seen->tracer != ::getpid()) {
         hang_.excuse(now);  // somebody looks into it with a debugger
         return;
     }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Do the manual pages say what the programs do? Every option and command that --help tells of is
 # described in its page, and nothing else is; the same for the keys of the configuration, with their
-# defaults; and mandoc finds nothing to complain of.
+# defaults; the overview leads to every page, and every page to it; and mandoc finds nothing to complain
+# of.
 #
 #   check.sh MANDOC SOURCE-DIRECTORY SUPERVISOR SHMIPCCTL WORKER
 set -euo pipefail
@@ -14,6 +15,8 @@ readonly ctl_page=$source/supervisor/man/shmipcctl.1
 readonly toml_page=$source/supervisor/man/shmipc.toml.5
 readonly journal_page=$source/supervisor/man/shmipc-journal.7
 readonly worker_page=$source/worker/man/shmipc-worker.1
+readonly overview_page=$source/supervisor/man/shmipc.7
+readonly other_pages=("$supervisor_page" "$ctl_page" "$toml_page" "$journal_page" "$worker_page")
 
 failures=0
 fail() {
@@ -67,9 +70,23 @@ join_tables() {
          { gsub(/"|\\&| +$/, ""); sub(/= \[.*/, "= [...]"); sub(/= $/, "="); print table $0 }'
 }
 
-for page in "$supervisor_page" "$ctl_page" "$toml_page" "$journal_page" "$worker_page"; do
+for page in "$overview_page" "${other_pages[@]}"; do
     complaints=$("$mandoc" -Tlint -Wwarning "$page" 2>&1) || true
     if [[ -n $complaints ]]; then fail "$complaints"; fi
+done
+
+# "shmipc.toml 5" of each page that a page, or a part of it, refers to.
+references() { sed -nE 's/^\.(It )?Xr (shmipc[a-z.-]*) ([0-9]).*/\2 \3/p'; }
+pages=$(cd "$source" && printf '%s\n' {supervisor,worker}/man/*.[0-9] | sed -E 's|.*/(.*)\.([0-9])$|\1 \2|')
+same 'pages (left: files, right: list in shmipc(7))' "$(grep -vx 'shmipc 7' <<<"$pages")" \
+    "$(sed '/^\.Sh FILES$/,$ d' "$overview_page" | references)"
+for page in "${other_pages[@]}"; do
+    sed -n '/^\.Sh SEE ALSO$/,$ p' "$page" | references | grep -qx 'shmipc 7' ||
+        fail "${page##*/} does not refer to shmipc(7)"
+    for reference in $(references <"$page" | tr ' ' '.'); do
+        grep -qxF "${reference%.*} ${reference##*.}" <<<"$pages" ||
+            fail "${page##*/} refers to $reference, which is no page of ours"
+    done
 done
 
 options=$(help_of "$supervisor" | options_in_help)

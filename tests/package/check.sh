@@ -57,7 +57,8 @@ else
 fi
 readonly directory root=$work/root
 
-# The packages, and no others. Sets version, architecture and triplet.
+# The packages, and no others. Sets version, upstream (the project's, without the release of Debian),
+# architecture and triplet.
 find_packages() {
     local files=("$directory"/shmipc_*.deb) name
     if [[ ! -f ${files[0]} ]] || ((${#files[@]} != 1)); then
@@ -65,6 +66,7 @@ find_packages() {
         exit 1
     fi
     version=$(dpkg-deb --field "${files[0]}" Version)
+    upstream=${version%%+*}
     architecture=$(dpkg-deb --field "${files[0]}" Architecture)
     triplet=$(dpkg-architecture -a "$architecture" -q DEB_HOST_MULTIARCH)
     for name in shmipc libshmipc0 libshmipc-dev; do
@@ -88,11 +90,13 @@ files_wanted() {
             /usr/share/bash-completion/completions/shmipcctl \
             /usr/share/man/man1/shmipc-worker.1.gz /usr/share/man/man1/shmipcctl.1.gz \
             /usr/share/man/man5/shmipc.toml.5.gz \
-            /usr/share/man/man7/shmipc-journal.7.gz /usr/share/man/man8/shmipc-supervisor.8.gz
+            /usr/share/man/man7/shmipc.7.gz /usr/share/man/man7/shmipc-journal.7.gz \
+            /usr/share/man/man8/shmipc-supervisor.8.gz \
+            /usr/share/doc/shmipc/operating.md /usr/share/doc/shmipc/service.md
         ;;
     libshmipc0)
-        printf '%s\n' "/usr/lib/$triplet/libshmipc.so.0 -> libshmipc.so.$version" \
-            "/usr/lib/$triplet/libshmipc.so.$version"
+        printf '%s\n' "/usr/lib/$triplet/libshmipc.so.0 -> libshmipc.so.$upstream" \
+            "/usr/lib/$triplet/libshmipc.so.$upstream"
         ;;
     libshmipc-dev)
         (cd "$repository/common/include" && find shmipc -name '*.hpp' -printf '/usr/include/%p\n')
@@ -124,6 +128,21 @@ field() {
     value=$(dpkg-deb --field "$(file_of "$1")" "$2")
     printf '%s\n' "$value"
     [[ $value =~ $3 ]]
+}
+# 0.1.0+deb12, which is newer than 0.1.0.
+names_its_release() {
+    # shellcheck source=/dev/null
+    local release
+    release=$(. /etc/os-release && echo "${ID/debian/deb}${VERSION_ID:-$VERSION_CODENAME}")
+    echo "$version, built on $release"
+    [[ $version == "$upstream+$release" ]] && dpkg --compare-versions "$version" gt "$upstream"
+}
+changelog_begins_with_the_version() {
+    local package
+    for package in shmipc libshmipc0 libshmipc-dev; do
+        gzip -dc "$root/usr/share/doc/$package/changelog.gz" | head -n 1 | tee /dev/stderr |
+            grep -F "shmipc ($version) "
+    done
 }
 control_file() { dpkg-deb --ctrl-tarfile "$(file_of "$1")" | tar -xO "./$2" | diff - <(printf '%s\n' "$3"); }
 relocated_nowhere() { ! readelf -d "$@" | grep -E 'RPATH|RUNPATH'; }
@@ -173,7 +192,7 @@ with_pkg_config() {
 }
 
 packaged() { LD_LIBRARY_PATH=$root/usr/lib/$triplet "$@"; }
-names_its_version() { [[ $(packaged "$root/usr/bin/$1" --version) == *"$version"* ]]; }
+names_its_version() { [[ $(packaged "$root/usr/bin/$1" --version) == *"$upstream"* ]]; }
 
 # Three of them under the packaged supervisor, one killed, all ready again.
 pose_runs() {
@@ -202,14 +221,17 @@ pose_runs() {
 }
 
 find_packages
-readonly version architecture triplet
+readonly version upstream architecture triplet
+check 'the version names the release that it was built on' names_its_release
 for package in shmipc libshmipc0 libshmipc-dev; do
     check "$package has the files that it should have" has_these_files "$package"
     check "$package: owner and modes" has_these_modes "$package"
     dpkg-deb --extract "$(file_of "$package")" "$root"
 done
+check 'so does the changelog' changelog_begins_with_the_version
 readonly programs=("$root"/usr/bin/{shmipc-supervisor,shmipc-worker,shmipcctl})
-readonly exactly="libshmipc0 \(= ${version//./\\.}\)"
+exactly=${version//./\\.}
+readonly exactly="libshmipc0 \(= ${exactly//+/\\+}\)"
 check 'shmipc depends on this libshmipc0, and on what its programs need' \
     field shmipc Depends "^$exactly, .*libc6"
 check 'libshmipc-dev depends on this libshmipc0' field libshmipc-dev Depends "^$exactly\$"

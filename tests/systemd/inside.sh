@@ -103,7 +103,7 @@ restart() {
 
 processes() { cat /sys/fs/cgroup/system.slice/shmipc.service/cgroup.procs 2>/dev/null || true; }
 nothing_left() {
-    local left=(/dev/shm/shmipc.* /run/shmipc/*)
+    local left=(/dev/shm/shmipc.* /run/shmipc/* /run/shmipc-*)
     echo "processes: $(processes | tr '\n' ' '); files: ${left[*]}"
     [[ -z $(processes) ]] && ((${#left[@]} == 0))
 }
@@ -150,15 +150,15 @@ starting() {
     check 'the workers have no capabilities' grep -qE '^CapBnd:\s0+$' "/proc/$(pid_of 0)/status"
 
     mark
-    check 'a member of the group asks' setpriv --reuid=member --regid=member --init-groups shmipcctl status
-    check 'a member of the group reads messages' setpriv --reuid=member --regid=member --init-groups shmipcctl peek all
-    check 'a member of the group orders' setpriv --reuid=member --regid=member --init-groups shmipcctl restart 1
+    check 'a member of the group asks' as member shmipcctl status
+    check 'a member of the group reads messages' as member shmipcctl peek all
+    check 'a member of the group orders' as member shmipcctl restart 1
     check 'the journal tells who ordered it' logged SHMIPC_EVENT=order "SHMIPC_PEER_UID=$(id -u member)"
     check 'a stranger is refused, with exit code 77' refused_stranger
 }
 refused_stranger() {
     local status=0
-    setpriv --reuid=stranger --regid=stranger --init-groups shmipcctl status || status=$?
+    as stranger shmipcctl status || status=$?
     echo "exit $status"
     ((status == 77))
 }
@@ -255,7 +255,7 @@ killing_the_supervisor() {
     check 'no orphan of the first supervisor' no_one_of "$pids"
     check 'four processes, and no more' test "$(processes | wc -l)" = 4
 }
-another_main() { [[ $(property MainPID) != "$1" && $(property ActiveState) == active ]]; }
+another_main() { [[ $(property MainPID "${2:-shmipc.service}") != "$1" && $(property ActiveState "${2:-shmipc.service}") == active ]]; }
 newer_or_same() { greater "$(number_of "$1")" $(($2 - 1)); }
 no_one_of() {
     local pid
@@ -411,6 +411,45 @@ instances() {
     rm /etc/shmipc/demo.toml
 }
 
+# An instance whose drop-in gives it another user, and nothing else.
+another_user() {
+    local shared dropped=/etc/systemd/system/shmipc@robot.service.d
+    shared=$(stat -c '%U %G %a %i' /run/shmipc)
+    useradd --system robot
+    printf 'workers = 2\n' >/etc/shmipc/robot.toml
+    mkdir -p "$dropped"
+    printf '[Service]\nUser=robot\nGroup=robot\n' >"$dropped/user.conf"
+    systemctl daemon-reload
+    check 'an instance with User= starts' systemctl start shmipc@robot
+    check 'and leaves /run/shmipc as it is' test "$(stat -c '%U %G %a %i' /run/shmipc)" = "$shared"
+    check 'members of the first group still ask' as member shmipcctl status
+    check 'and are nobody to the instance' no as member shmipcctl --group robot status
+    check 'its own user asks' as robot shmipcctl --group robot status
+    check 'root finds its socket' bash -c 'shmipcctl --group robot status | grep -F "2/2 workers ready"'
+    check 'systemctl reload of it' systemctl reload shmipc@robot
+    check "an operator's stop" shmipcctl --group robot stop 1
+    local main
+    main=$(property MainPID shmipc@robot.service)
+    kill -KILL "$main"
+    check 'its supervisor is started anew' eventually another_main "$main" shmipc@robot.service
+    check 'and the stop has lasted' bash -c 'shmipcctl --group robot status 1 | grep -F stopped'
+    check 'systemctl stop of it' systemctl stop shmipc@robot
+    local left=(/dev/shm/shmipc.robot.* /run/shmipc-robot*)
+    check 'leaves nothing' test "${#left[@]}" = 0
+    rm -r "$dropped" /etc/shmipc/robot.toml
+    systemctl daemon-reload
+    userdel robot
+    # What systemd-tmpfiles makes may be missing, for a while.
+    mv /run/shmipc /run/elsewhere
+    check 'without /run/shmipc the service starts' restart
+    check 'and is found' all_ready
+    rm -r /run/elsewhere
+    systemd-tmpfiles --create shmipc.conf
+    restart
+    check 'and is back in its place when that is there' test -S "$control"
+}
+as() { setpriv --reuid="$1" --regid="$1" --init-groups "${@:2}"; }
+
 # The drop-ins of shmipc-supervisor(8).
 drop_ins() {
     drop_in <<<$'[Service]\nPrivateNetwork=no\nIPAddressDeny=\nRestrictAddressFamilies=AF_INET AF_INET6'
@@ -423,10 +462,32 @@ drop_ins() {
     { printf 'workers = 3\n[worker]\n'; stray_command 'echo kept >$STATE_DIRECTORY/{index}'; } | configure
     check 'with the drop-in for a place for files' restart
     check 'workers may write there' test "$(cat /var/lib/my-worker/[012])" = $'kept\nkept\nkept'
+    device
     no_drop_in
     configure <<<'workers = 3'
     restart
 }
+# A container may make no device. What lets a worker open one is the mode and the group of a file, here
+# as there, and that is what the recipe was wrong about.
+device() {
+    local opens='if (: < /srv/line); then echo line opened; else echo line refused; fi'
+    local recipe=$'[Service]\nPrivateDevices=no\nDeviceAllow=/dev/ttyUSB0 rw\n'
+    install -m 0660 -g dialout /dev/null /srv/line
+    { printf 'workers = 3\n[worker]\n'; stray_command "$opens"; } | configure
+    drop_in <<<"$recipe"
+    mark
+    check 'with a drop-in for a device, without its group' restart
+    check 'workers may not open what is dialout 0660' eventually logged 'MESSAGE=line refused'
+    drop_in <<<"$recipe"SupplementaryGroups=dialout
+    check 'systemd-analyze verify has nothing against the recipe' silent systemd-analyze verify shmipc.service
+    mark
+    check 'with the drop-in of the manual' restart
+    check 'workers are in group dialout' worker_is_in_group dialout
+    check 'workers may open it' eventually logged 'MESSAGE=line opened'
+    check 'and none is refused' no logged 'MESSAGE=line refused'
+    rm /srv/line
+}
+worker_is_in_group() { sed -n 's/^Groups://p' "/proc/$(pid_of 0)/status" | grep -w "$(getent group "$1" | cut -d : -f 3)"; }
 
 # What an operator does in a hurry.
 stop_during_reload() {
@@ -524,6 +585,7 @@ check 'systemctl start after all that' systemctl start shmipc
 stray_output
 journald_in_trouble
 instances
+another_user
 drop_ins
 stop_during_reload
 patience

@@ -21,9 +21,9 @@ std::string start_remedy(const Place& place) {
     if (!place.runtime_dir.empty()) {
         command += " --runtime-dir " + place.runtime_dir;
     }
-    return "start it with: " + command +
-           " (the system's: systemctl start shmipc); or name another --group, --runtime-dir or "
-           "--socket, if it runs there";
+    const std::string unit = place.group == Place{}.group ? "shmipc" : "shmipc@" + place.group;
+    return "start it with: " + command + " (the system's: systemctl start " + unit +
+           "); or name another --group, --runtime-dir or --socket, if it runs there";
 }
 
 std::string not_found(const std::vector<std::string>& tried) {

@@ -214,6 +214,9 @@ TEST_CASE("no connection: each reason has its text, remedy and exit code") {
                    "no supervisor runs group 'demo': /run/shmipc/demo.control does not exist; "
                    "start it with: shmipc-supervisor --group demo"));
     CHECK(contains(failure(ENOENT).what(), "--runtime-dir"));
+    CHECK(contains(failure(ENOENT).what(), "systemctl start shmipc@demo)"));
+    CHECK(
+        contains(describe_no_connection({}, {"/a"}, ENOENT, {}).what(), "systemctl start shmipc)"));
     CHECK(failure(ENOENT).reason() == "/run/shmipc/demo.control does not exist");
     CHECK(contains(describe_no_connection(place, {"/a", "/b"}, ENOENT, {}).what(),
                    "neither /a nor /b exists"));

@@ -489,6 +489,183 @@ device() {
 }
 worker_is_in_group() { sed -n 's/^Groups://p' "/proc/$(pid_of 0)/status" | grep -w "$(getent group "$1" | cut -d : -f 3)"; }
 
+# A worker that is a script, and needs a camera: here a file.
+readonly camera=/run/camera
+camera_worker() {
+    # shellcheck disable=SC2016  # for the worker's shell
+    printf '[worker]\nheartbeat_limit = "0s"\nstart_limit = "5s"\ncommand = ["/bin/sh", "-c", "%s"]\n' \
+        'echo >&$SHMIPC_READY_FD; exec sleep 100000'
+    printf '[worker.1]\ncommand = ["/bin/sh", "-c", "%s"]\n' \
+        "[ -e $camera ] || { echo camera missing; exit 3; }; echo >&\$SHMIPC_READY_FD; exec sleep 100000"
+}
+status_line() { ctl status | head -n 1 | tee /dev/stderr | grep -Eq "$1"; }
+same_main_after() {
+    sleep "$2"
+    [[ $(property MainPID) == "$1" && $(property ActiveState) == active ]]
+}
+
+# What one worker cannot do at noon it cannot do at the next boot either.
+degraded_start() {
+    local main
+    rm -f "$camera"
+    { camera_worker; printf '[restart]\nmax_restarts = 3\ninitial = "10ms"\nmaximum = "10ms"\n'; } | configure
+    mark
+    check 'a worker that fails at once: the service starts without it' restart
+    check 'the status line tells which, and why' eventually says '^2/3 workers ready.*worker 1.*(status 3|exited)'
+    check 'the journal tells that the group is degraded' eventually logged SHMIPC_EVENT=group_degraded
+    main=$(property MainPID)
+    check 'the others are left alone' same_main_after "$main" 3
+    kill -KILL "$main"
+    check 'after the death of its supervisor the group comes up as before' eventually another_main "$main"
+    check 'without that worker' eventually says '^2/3 workers ready'
+    touch "$camera"
+    check 'the worker is mended, and started' shmipcctl start 1
+    check 'the status line tells that' eventually says '^3/3 workers ready'
+    check 'and the journal that the group is whole' eventually logged SHMIPC_EVENT=group_whole
+    rm -f "$camera"
+    { camera_worker; printf '[restart]\nmax_restarts = 0\ninitial = "10ms"\nmaximum = "50ms"\n'; } | configure
+    check 'one that is tried for ever holds no start up' restart
+    main=$(property MainPID)
+    check 'nor the others' same_main_after "$main" 3
+    touch "$camera"
+    check 'it comes by itself when it can' eventually says '^3/3 workers ready'
+    rm -f "$camera"
+}
+
+# Nobody can start: systemd goes on trying, and not for ten seconds alone.
+start_backs_off() {
+    rm -f "$camera"
+    { printf '[worker]\nheartbeat_limit = "0s"\ncommand = ["/bin/sh", "-c", "%s"]\n' \
+        "[ -e $camera ] || exit 3; echo >&\$SHMIPC_READY_FD; exec sleep 100000"
+        printf '[restart]\nmax_restarts = 1\ninitial = "10ms"\nmaximum = "10ms"\n'; } | configure
+    mark
+    check 'no worker can start: systemctl start fails' no restart
+    check 'the next starts wait' eventually logged SHMIPC_EVENT=start_delayed
+    check 'systemd does not give up' is ActiveState activating
+    touch "$camera"
+    check 'they start when they can' eventually all_ready
+    rm -f "$camera"
+}
+
+# journald cannot tell of whom the last lines of a process are that is gone when it reads them.
+last_words() {
+    local deaths
+    touch "$camera"
+    { camera_worker; printf '[restart]\nmax_restarts = 0\ninitial = "50ms"\nmaximum = "50ms"\n'; } | configure
+    restart
+    rm "$camera"
+    mark
+    shmipcctl kill 1
+    eventually enough_deaths
+    touch "$camera"
+    eventually all_ready
+    deaths=$(deaths_of_1)
+    check "the last words of each of $deaths deaths are found by journalctl -u" all_last_words "$deaths"
+    rm "$camera"
+}
+deaths_of_1() { entries SHMIPC_EVENT=worker_exited SHMIPC_WORKER=1 EXIT_CODE=exited | wc -l; }
+enough_deaths() { (($(deaths_of_1) >= 20)); }
+all_last_words() {
+    local said
+    said=$(entries --output cat SYSLOG_IDENTIFIER=sh-1 | grep -c '^camera missing$')
+    echo "$said of $1"
+    ((said >= $1))
+}
+
+reloading_commands() {
+    local pids
+    configure <<<'workers = 3'
+    restart
+    pids=$(processes)
+    configure <<<$'workers = 3\n[worker]\ncommand = ["/usr/bin/shmipc-worekr"]'
+    mark
+    check 'systemctl reload with a program that is not there fails' no systemctl reload shmipc
+    check 'the journal names it' told '/usr/bin/shmipc-worekr'
+    check 'no process was stopped for it' test "$(processes)" = "$pids"
+    check 'the group is whole' all_ready
+    configure <<<$'workers = 3\n[worker]\nstart_limit = "1s"\ncommand = ["/bin/sh", "-c", "exit 3"]'
+    mark
+    check 'systemctl reload with a command that fails fails' no systemctl reload shmipc
+    check 'its worker is back with the old command' eventually all_ready
+    check 'the status line tells so' eventually says '^3/3 workers ready'
+    configure <<<'workers = 3'
+    check 'a reload with the old command changes nothing' systemctl reload shmipc
+}
+
+# A configuration that the next start could not be made with.
+persistent_objects() {
+    local main status=0
+    configure <<<$'workers = 3\npersist = true'
+    restart
+    main=$(property MainPID)
+    configure <<<$'workers = 4\npersist = true'
+    shmipc-supervisor --check "$config" >"$work/checked" 2>&1 || status=$?
+    check 'persist, and another number of workers: --check tells' test "$status" = 73
+    check 'with the remedy' grep -F 'shmipcctl --group shmipc clean' "$work/checked"
+    mark
+    systemctl reload shmipc || true
+    check 'a reload tells it too' told 'shmipcctl --group shmipc clean'
+    dpkg --install /srv/packages/shmipc_*.deb >"$work/upgrade" 2>&1
+    check 'an upgrade leaves the group as it is' is MainPID "$main"
+    check 'and tells what to do' grep -F 'shmipcctl --group shmipc clean' "$work/upgrade"
+    systemctl stop shmipc
+    check 'the remedy is one' shmipcctl --group shmipc clean
+    check 'and the service starts' restart
+    systemctl stop shmipc
+    shmipcctl --group shmipc clean
+    configure <<<'workers = 3'
+    restart
+}
+
+# An end that was ordered is no death.
+counting() {
+    configure <<<'workers = 3'
+    restart
+    mark
+    shmipcctl restart all
+    shmipcctl stop 2
+    shmipcctl start 2
+    check 'restarts by order are none in the status' status_line '3/3 workers ready.* 0 restarts'
+    check 'nor in the status line' eventually says '^3/3 workers ready, 0 restarts'
+    shmipcctl metrics >"$work/metrics"
+    check 'nor in the metrics' no grep -E 'shmipc_worker_(restarts|deaths)_total\{.*\} [1-9]' "$work/metrics"
+    kill -KILL "$(pid_of 1)"
+    check 'a death is one restart' eventually status_line '3/3 workers ready.* 1 restart'
+    check 'the journal tells that the worker is ready again' eventually logged SHMIPC_EVENT=worker_ready_again SHMIPC_WORKER=1
+    check 'that the group was degraded' logged SHMIPC_EVENT=group_degraded
+    check 'and that it is whole' eventually logged SHMIPC_EVENT=group_whole
+}
+
+metrics_without_network() {
+    configure <<<$'workers = 3\n[metrics]\nlisten = "127.0.0.1:9464"'
+    mark
+    check 'metrics.listen without the drop-in: the service starts' restart
+    check 'all workers are ready' all_ready
+    check 'the journal tells the drop-in' eventually told 'RestrictAddressFamilies='
+    configure <<<'workers = 3'
+    restart
+}
+
+# What systemctl status says when a start has failed.
+failure_texts() {
+    configure <<<$'workers = 3\n[worker]\ncommand = ["/usr/bin/nowhere"]'
+    check 'a program that is not there' no restart
+    check 'is named by systemctl status' says '^failed: .*/usr/bin/nowhere'
+    printf '#!/usr/bin/nope\n' >/usr/local/bin/script
+    chmod 0755 /usr/local/bin/script
+    configure <<<$'workers = 3\n[worker]\ncommand = ["/usr/local/bin/script"]'
+    check 'a script whose interpreter is not there' no restart
+    check 'its interpreter is named' says '^failed: .*/usr/bin/nope'
+    rm /usr/local/bin/script
+    configure <<<$'workers = 3\n[restart]\nmax_restarts = 1\ninitial = "10ms"\n[worker.1]\ncommand = ["/bin/false"]'
+    systemctl restart shmipc || true
+    check 'a worker that ends at once is named, and how it ended' eventually says 'worker 1.*status 1'
+    systemctl stop shmipc || true
+    forget_failures
+    configure <<<'workers = 3'
+    check 'systemctl start after that' systemctl start shmipc
+}
+
 # What an operator does in a hurry.
 stop_during_reload() {
     { printf 'workers = 3\n[worker]\n'; stray_command 'sleep 3'; } | configure

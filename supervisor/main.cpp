@@ -6,6 +6,7 @@
 #include <new>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <shmipc/error.hpp>
 #include <shmipc/log.hpp>
@@ -17,6 +18,7 @@
 
 #include "config/config.hpp"
 #include "config/options.hpp"
+#include "daemon/guard.hpp"
 #include "daemon/lock.hpp"
 #include "daemon/service_manager.hpp"
 #include "keeper/kin.hpp"
@@ -115,6 +117,9 @@ ExitCode code_of(const Error& error) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    if (argc > 0 && std::string_view(argv[0]) == kGuardName) {
+        return run_guard(argc, argv);
+    }
     prepare_process();
     ServiceManager manager = ServiceManager::from_environment();
     ExitCode code = ExitCode::kInternal;

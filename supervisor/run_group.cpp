@@ -17,7 +17,9 @@
 
 #include "control/control.hpp"
 #include "daemon/console.hpp"
+#include "daemon/former_life.hpp"
 #include "daemon/group_care.hpp"
+#include "daemon/guard.hpp"
 #include "daemon/operator_stops.hpp"
 #include "daemon/reloader.hpp"
 #include "daemon/supervisor.hpp"
@@ -33,6 +35,19 @@ constexpr std::chrono::milliseconds kShortestPass{10};
 constexpr std::chrono::milliseconds kLongestPass{1000};
 /// What the service manager is asked for at each pass.
 constexpr std::chrono::seconds kExtension{15};
+/// What a supervisor that was killed has left is waited for no longer.
+constexpr std::chrono::seconds kMostEnding{5};
+
+/// Before the objects are taken up: what is left of a supervisor that was killed may hold them.
+void end_former_life(const std::string& file) {
+    const std::size_t ended = end_life(read_former_life(file), kMostEnding);
+    if (ended > 0) {
+        log::log(log::Level::kWarning, log::Event::kMessage,
+                 "the supervisor before was killed, and left " + std::to_string(ended) +
+                     (ended == 1 ? " process of its workers" : " processes of its workers") +
+                     ": killed");
+    }
+}
 
 /// The listener that metrics.listen asks for, if any.
 class MetricsEndpoint {
@@ -67,6 +82,7 @@ class Daemon {
   public:
     Daemon(const DaemonSetup& setup, const Group& group)
         : setup_(setup),
+          life_(setup.files.life, setup.context.life),
           stops_(read_stops(setup, group)),
           supervisor_({.io = io_,
                        .group = group,
@@ -117,6 +133,10 @@ class Daemon {
     ExitCode run() {
         if (console_) {
             console_->start();
+        }
+        if (!setup_.manager.present() && ::getpid() != 1) {
+            guard_.emplace(setup_.files.life, setup_.context.life);
+            supervisor_.kin().leave_alone(guard_->pid());
         }
         supervisor_.start();
         io_.run();
@@ -179,6 +199,11 @@ class Daemon {
     }
 
     void on_pass() {
+        if (guard_) {
+            guard_->check();
+            supervisor_.kin().leave_alone(guard_->pid());
+        }
+        life_.keep(supervisor_.kin().adopted());
         setup_.manager.status(supervisor_.status());
         setup_.manager.pass();
         if (supervisor_.phase() == Phase::kStarting || told_reloading_ || stops_in_time()) {
@@ -215,8 +240,10 @@ class Daemon {
 
     boost::asio::io_context io_{1};
     const DaemonSetup& setup_;
+    LifeFile life_;
     OperatorStops stops_;
     Supervisor supervisor_;
+    std::optional<Guard> guard_;
     MetricsEndpoint endpoint_;
     Reloader reloader_;
     Control control_;
@@ -230,7 +257,8 @@ class Daemon {
 RuntimeFiles::RuntimeFiles(const std::string& directory, const std::string& group)
     : lock(directory + "/" + group + ".lock"),
       control(control_socket(directory, group)),
-      stopped(directory + "/" + group + ".stopped") {}
+      stopped(directory + "/" + group + ".stopped"),
+      life(directory + "/" + group + ".life") {}
 
 ExitCode fail(ServiceManager& manager, ExitCode code, log::Event event, const std::string& text) {
     log::log(log::Level::kError, event, text);
@@ -239,6 +267,7 @@ ExitCode fail(ServiceManager& manager, ExitCode code, log::Event event, const st
 }
 
 ExitCode run_group(const DaemonSetup& setup) {
+    end_former_life(setup.files.life);
     std::optional<Group> taken;
     try {
         taken.emplace(take_up_group(setup.config));

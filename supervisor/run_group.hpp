@@ -19,6 +19,7 @@ struct RuntimeFiles {
     std::string lock;
     std::string control;  ///< the socket
     std::string stopped;  ///< operator_stops.hpp
+    std::string life;     ///< former_life.hpp
 
     RuntimeFiles(const std::string& directory, const std::string& group);
 };

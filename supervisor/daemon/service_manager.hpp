@@ -38,6 +38,8 @@ class ServiceManager {
     /// Starting, reloading or stopping goes on, and takes this much longer at the most.
     void extend(std::chrono::microseconds time);
 
+    /// Whether there is one.
+    [[nodiscard]] bool present() const noexcept { return static_cast<bool>(socket_); }
     /// How often pass() has to be called at least; empty: no watchdog.
     [[nodiscard]] std::optional<std::chrono::microseconds> watchdog() const noexcept {
         return watchdog_;

@@ -85,6 +85,8 @@ class Supervisor {
     [[nodiscard]] std::vector<WorkerIndex> outdated() const;
     void adopt_process(WorkerIndex index);
 
+    /// Those whom it has adopted and who wait for their worker's end, or its own.
+    [[nodiscard]] Kin& kin() noexcept { return kin_; }
     [[nodiscard]] const Config& config() const noexcept { return config_; }
     [[nodiscard]] ExitCode exit_code() const noexcept { return exit_code_; }
     [[nodiscard]] Phase phase() const noexcept { return phase_; }

@@ -134,7 +134,7 @@ bool Kin::look() {
         // process is its keeper's. __WALL: also a thread of one, if it is us who trace it.
         const int asked = os::retry(
             [&] { return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL); });
-        if (asked != 0 || info.si_pid == 0 || (is_end(info) && is_main(info.si_pid))) {
+        if (asked != 0 || info.si_pid == 0 || (is_end(info) && is_anothers(info.si_pid))) {
             more = false;
         } else if (is_end(info)) {
             ::waitpid(info.si_pid, nullptr, WNOHANG | __WALL);
@@ -170,7 +170,7 @@ std::vector<pid_t> Kin::adopted_pids() const {
         const std::size_t end = rest.find(' ');
         const auto pid = parse_number(rest.substr(0, end), INT32_MAX);
         rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
-        if (pid && !is_main(static_cast<pid_t>(*pid))) {
+        if (pid && !is_anothers(static_cast<pid_t>(*pid))) {
             pids.push_back(static_cast<pid_t>(*pid));
         }
     }
@@ -224,6 +224,14 @@ std::vector<pid_t> Kin::left_of(WorkerIndex worker) const {
         }
     }
     return pids;
+}
+
+std::map<pid_t, std::uint64_t> Kin::adopted() const {
+    std::map<pid_t, std::uint64_t> result;
+    for (const auto& [pid, adopted] : adopted_) {
+        result.emplace(pid, adopted.started);
+    }
+    return result;
 }
 
 bool Kin::belongs(WorkerIndex worker, pid_t told) {

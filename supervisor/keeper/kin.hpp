@@ -77,6 +77,9 @@ class Kin {
     void born(WorkerIndex worker, pid_t main);
     void buried(WorkerIndex worker);
 
+    /// A child of ours that is no worker, and that somebody else looks after; −1: none.
+    void leave_alone(pid_t pid) noexcept { left_alone_ = pid; }
+
     /// Reaps those adopted that have ended, lets go whom this process traces without wanting to,
     /// and finds out whom the others belong to. Main processes are left to their keepers. To be
     /// called after any death. True if there is more to reap than was done in one go.
@@ -89,6 +92,9 @@ class Kin {
     std::size_t end_all();
     /// Pids of what is left of a worker, for people.
     [[nodiscard]] std::vector<pid_t> left_of(WorkerIndex worker) const;
+
+    /// All that is adopted now, with the time when each started.
+    [[nodiscard]] std::map<pid_t, std::uint64_t> adopted() const;
 
     /// Whether the process descends from the worker's main process, or from what was adopted after
     /// it. One that says in the worker's object that it is the worker, and is below us but nobody's
@@ -104,6 +110,7 @@ class Kin {
 
     [[nodiscard]] std::vector<pid_t> adopted_pids() const;
     [[nodiscard]] bool is_main(pid_t pid) const;
+    [[nodiscard]] bool is_anothers(pid_t pid) const { return pid == left_alone_ || is_main(pid); }
     [[nodiscard]] std::optional<WorkerIndex> whose(pid_t pid, const Placed& place) const;
 
     std::string life_;
@@ -113,6 +120,7 @@ class Kin {
     std::unordered_map<pid_t, WorkerIndex> groups_;
     std::vector<pid_t> group_of_;  ///< by worker
     std::map<pid_t, Adopted> adopted_;
+    pid_t left_alone_ = -1;
 };
 
 }  // namespace shmipc::supervisor

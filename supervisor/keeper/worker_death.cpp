@@ -1,9 +1,11 @@
 // The part of WorkerKeeper that deals with a death: reaps, certifies, asks the policy what follows.
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <shmipc/log.hpp>
 #include <shmipc/os.hpp>
@@ -123,11 +125,17 @@ bool WorkerKeeper::finishes_in_peace() const {
 
 std::string WorkerKeeper::what_is_left() {
     Kin& kin = surroundings_.kin;
-    if (const std::size_t processes = kin.end(index_); processes > 0) {
-        if (!std::exchange(told_left_, true)) {
-            log_left(index_, last_death_.pid, processes);
+    if (kin.end(index_) > 0) {
+        const std::vector<pid_t> left = kin.left_of(index_);
+        // One that has just ended by itself, and is not reaped yet, was not left.
+        const auto lives = [](pid_t pid) {
+            return look_at(pid).value_or(ProcessSight{}).state != 'Z';
+        };
+        const auto processes = std::count_if(left.begin(), left.end(), lives);
+        if (processes > 0 && !std::exchange(told_left_, true)) {
+            log_left(index_, last_death_.pid, static_cast<std::size_t>(processes));
         }
-        return describe_left(kin.left_of(index_));
+        return describe_left(left);
     }
     // Who told that the identity is taken was not its holder, and neither was one that never
     // attached.

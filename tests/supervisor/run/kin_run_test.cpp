@@ -5,7 +5,9 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <thread>
 #include <vector>
@@ -54,6 +56,29 @@ std::size_t zombies_of(pid_t parent) {
         zombies += text.find(") Z ") != std::string::npos ? 1U : 0U;
     }
     return zombies;
+}
+
+/// The guard beside a supervisor.
+pid_t guard_of(pid_t supervisor) {
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    while (std::chrono::steady_clock::now() < deadline) {
+        std::ifstream children("/proc/" + std::to_string(supervisor) + "/task/" +
+                               std::to_string(supervisor) + "/children");
+        for (pid_t child = 0; children >> child;) {
+            std::ifstream name("/proc/" + std::to_string(child) + "/comm");
+            std::string text;
+            if (std::getline(name, text) && text == "shmipc-guard") {
+                return child;
+            }
+        }
+        std::this_thread::sleep_for(5ms);
+    }
+    return -1;
+}
+
+std::string real_in_script() {
+    return "[worker]\ncommand = [\"/bin/sh\", \"-c\", \"" SHMIPC_WORKER
+           " --group {group} --workers {workers} --index {index}; exit $?\"]\n";
 }
 
 /// All that belongs to worker 0 ends when its main process is killed, and to both when the
@@ -180,4 +205,83 @@ TEST_CASE("a worker that executes another program under a trace that nobody want
     supervisor.signal(SIGTERM);
     CHECK(supervisor.exit_code() == 0);
     CHECK(occurrences(supervisor.output(), "restarting") == 0);
+}
+
+TEST_CASE("after kill -9 of the supervisor nothing of its workers lives on") {
+    SupervisorRun run;
+    std::vector<pid_t> real;
+    {
+        Process supervisor = run.start(real_in_script());
+        require_line(supervisor, "3/3 workers ready");
+        const Group group = Group::open(run.group());
+        for (const std::uint32_t i : {0U, 1U, 2U}) {
+            real.push_back(static_cast<pid_t>(group.vital_signs(WorkerIndex{i}).value().pid));
+        }
+        CHECK(::kill(real.at(0), 0) == 0);
+        const pid_t guard = guard_of(supervisor.pid());
+        REQUIRE(guard > 0);
+        supervisor.signal(SIGKILL);
+        for (const pid_t pid : real) {
+            CHECK(ends(pid));
+        }
+        CHECK(ends(guard));
+    }
+    Process next = run.start(real_in_script());
+    require_line(next, "3/3 workers ready");
+    next.signal(SIGTERM);
+    CHECK(next.exit_code() == 0);
+}
+
+TEST_CASE("the next supervisor ends what one that was killed has left, whatever hides it") {
+    SupervisorRun run;
+    std::vector<pid_t> daemons;
+    {
+        Process supervisor = run.start(stray_worker("bare-daemon"));
+        require_line(supervisor, "2/2 workers ready");
+        daemons = named_in(supervisor.output(), "daemon");
+        REQUIRE(daemons.size() == 2);
+        // It has seen them: a pass a second.
+        const auto deadline = std::chrono::steady_clock::now() + kPatience;
+        const auto kept = [&] {
+            std::ifstream file(run.directory() + "/" + run.group() + ".life");
+            const std::string text{std::istreambuf_iterator<char>(file), {}};
+            return occurrences(text, "\n") == 3;
+        };
+        while (!kept() && std::chrono::steady_clock::now() < deadline) {
+            std::this_thread::sleep_for(20ms);
+        }
+        REQUIRE(kept());
+        const pid_t guard = guard_of(supervisor.pid());
+        REQUIRE(guard > 0);
+        REQUIRE(::kill(guard, SIGSTOP) == 0);
+        supervisor.signal(SIGKILL);
+        REQUIRE(::kill(guard, SIGKILL) == 0);
+    }
+    CHECK(::kill(daemons.at(0), 0) == 0);
+    Process next = run.start(script_worker("echo >&3; exec sleep 1000"));
+    require_line(next,
+                 "the supervisor before was killed, and left 2 processes of its workers: killed");
+    require_line(next, "3/3 workers ready");
+    CHECK(ends(daemons.at(0)));  // whoever reaps it
+    CHECK(ends(daemons.at(1)));
+    next.signal(SIGTERM);
+    CHECK(next.exit_code() == 0);
+}
+
+TEST_CASE("a guard that dies is replaced, and leaves no zombie") {
+    SupervisorRun run;
+    Process supervisor = run.start(script_worker("echo >&3; exec sleep 1000"));
+    require_line(supervisor, "3/3 workers ready");
+    const pid_t guard = guard_of(supervisor.pid());
+    REQUIRE(guard > 0);
+    REQUIRE(::kill(guard, SIGKILL) == 0);
+    CHECK(ends(guard));
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    while (!is_gone(guard) && std::chrono::steady_clock::now() < deadline) {
+        std::this_thread::sleep_for(20ms);
+    }
+    CHECK(is_gone(guard));
+    CHECK(guard_of(supervisor.pid()) > 0);
+    supervisor.signal(SIGTERM);
+    CHECK(supervisor.exit_code() == 0);
 }

@@ -12,6 +12,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include <unistd.h>
 
@@ -22,10 +23,12 @@
 #include "daemon/guard.hpp"
 #include "daemon/operator_stops.hpp"
 #include "daemon/reloader.hpp"
+#include "daemon/start_failures.hpp"
 #include "daemon/supervisor.hpp"
 #include "metrics/metrics.hpp"
 #include "metrics/metrics_listener.hpp"
 #include "metrics/process_report.hpp"
+#include "shared/remedy.hpp"
 #include "shared/runtime_dir.hpp"
 
 namespace shmipc::supervisor {
@@ -35,6 +38,8 @@ constexpr std::chrono::milliseconds kShortestPass{10};
 constexpr std::chrono::milliseconds kLongestPass{1000};
 /// What the service manager is asked for at each pass.
 constexpr std::chrono::seconds kExtension{15};
+/// After it has been ready for this long, a start was good.
+constexpr std::chrono::seconds kGoodAfter{10};
 /// What a supervisor that was killed has left is waited for no longer.
 constexpr std::chrono::seconds kMostEnding{5};
 
@@ -84,10 +89,13 @@ class Daemon {
         : setup_(setup),
           life_(setup.files.life, setup.context.life),
           stops_(read_stops(setup, group)),
+          failures_(setup.manager.present() ? std::optional<StartFailures>(setup.files.failures)
+                                            : std::nullopt),
           supervisor_({.io = io_,
                        .group = group,
                        .context = setup.context,
                        .stops = stops_,
+                       .start_again = start_again(setup),
                        .pass_every = pass_every(setup.manager)},
                       setup.config),
           endpoint_(io_, [this] { return metrics(); }),
@@ -103,14 +111,17 @@ class Daemon {
                     .metrics = [this] { return metrics(); }},
                    setup.files.control) {
         endpoint_.listen(setup.config.metrics_listen);
-        supervisor_.set_callbacks({.on_hang_up = [this] { on_hang_up(); },
-                                   .on_change =
-                                       [this](WorkerIndex worker) {
-                                           reloader_.on_change();
-                                           control_.on_change(worker);
-                                       },
-                                   .on_phase = [this](Phase phase) { on_phase(phase); },
-                                   .on_pass = [this] { on_pass(); }});
+        supervisor_.set_callbacks(
+            {.on_hang_up = [this] { on_hang_up(); },
+             .on_change =
+                 [this](WorkerIndex worker) {
+                     reloader_.on_change();
+                     control_.on_change(worker);
+                 },
+             .on_launch = [this] { on_launch(); },
+             .on_phase = [this](Phase phase) { on_phase(phase); },
+             .on_status = [this] { setup_.manager.status(supervisor_.status()); },
+             .on_pass = [this] { on_pass(); }});
         log::Options logging = log_options(setup.config);
         logging.on_broken_output = [this] {
             // Not at once: this comes from within a line of the log.
@@ -138,12 +149,23 @@ class Daemon {
             guard_.emplace(setup_.files.life, setup_.context.life);
             supervisor_.kin().leave_alone(guard_->pid());
         }
-        supervisor_.start();
+        const std::uint32_t failed = failures_ ? failures_->count() : 0;
+        supervisor_.start(StartFailures::delay_after(failed),
+                          "the last " + std::to_string(failed) + " starts failed" +
+                              (failed == 0 || failures_->reason().empty()
+                                   ? ""
+                                   : ", at last because: " + failures_->reason()));
         io_.run();
-        if (supervisor_.exit_code() == ExitCode::kOk) {
+        const ExitCode code = supervisor_.exit_code();
+        if (code == ExitCode::kOk) {
             stops_.forget();
         }
-        return supervisor_.exit_code();
+        if (failures_ && (code == ExitCode::kOk || code == ExitCode::kConfig)) {
+            failures_->forget();  // of a wrong configuration the service manager tries no more
+        } else if (failures_ && failures_->count() > 0) {
+            failures_->explain(supervisor_.stop_reason());
+        }
+        return code;
     }
     [[nodiscard]] const Config& config() const noexcept { return supervisor_.config(); }
 
@@ -158,6 +180,32 @@ class Daemon {
             stops.forget();
         }
         return stops;
+    }
+
+    static std::string start_again(const DaemonSetup& setup) {
+        const std::string& group = setup.config.group.name;
+        return setup.manager.present() ? "systemctl restart " + unit_of(group)
+                                       : "shmipc-supervisor --group " + group;
+    }
+
+    void on_launch() {
+        if (failures_) {
+            failures_->begin();
+        }
+    }
+
+    /// A start is good when the group has been ready for a while: one that dies at once, again and
+    /// again, is as bad as one that fails.
+    void await_good_start() {
+        if (!failures_) {
+            return;
+        }
+        good_timer_.expires_after(kGoodAfter);
+        good_timer_.async_wait([this](const boost::system::error_code& error) {
+            if (!error && supervisor_.phase() == Phase::kRunning) {
+                failures_->forget();
+            }
+        });
     }
 
     std::string metrics() {
@@ -180,7 +228,9 @@ class Daemon {
         setup_.manager.status(supervisor_.status());
         if (phase == Phase::kRunning) {
             setup_.manager.ready();
+            await_good_start();
         } else if (phase == Phase::kStopping) {
+            good_timer_.cancel();
             stopping_since_ = std::chrono::steady_clock::now();
             setup_.manager.stopping();
         }
@@ -242,6 +292,8 @@ class Daemon {
     const DaemonSetup& setup_;
     LifeFile life_;
     OperatorStops stops_;
+    std::optional<StartFailures> failures_;  ///< under a service manager, which starts us again
+    boost::asio::steady_timer good_timer_{io_};
     Supervisor supervisor_;
     std::optional<Guard> guard_;
     MetricsEndpoint endpoint_;
@@ -258,7 +310,8 @@ RuntimeFiles::RuntimeFiles(const std::string& directory, const std::string& grou
     : lock(directory + "/" + group + ".lock"),
       control(control_socket(directory, group)),
       stopped(directory + "/" + group + ".stopped"),
-      life(directory + "/" + group + ".life") {}
+      life(directory + "/" + group + ".life"),
+      failures(directory + "/" + group + ".failures") {}
 
 ExitCode fail(ServiceManager& manager, ExitCode code, log::Event event, const std::string& text) {
     log::log(log::Level::kError, event, text);

@@ -17,9 +17,10 @@ namespace shmipc::supervisor {
 /// Files of one group in the runtime directory.
 struct RuntimeFiles {
     std::string lock;
-    std::string control;  ///< the socket
-    std::string stopped;  ///< operator_stops.hpp
-    std::string life;     ///< former_life.hpp
+    std::string control;   ///< the socket
+    std::string stopped;   ///< operator_stops.hpp
+    std::string life;      ///< former_life.hpp
+    std::string failures;  ///< start_failures.hpp
 
     RuntimeFiles(const std::string& directory, const std::string& group);
 };

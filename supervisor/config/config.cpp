@@ -89,6 +89,9 @@ void read_restart(TomlReader& root, const std::string& file, Config& config) {
     std::string word = "continue";
     reader.read_word("on_failure", word, {"continue", "exit"});
     config.on_failure = word == "exit" ? OnFailure::kExit : OnFailure::kContinue;
+    reader.read_or_word("start_requires", config.start_requires, 1, kMaxWorkers, "all",
+                        kAllWorkers);
+    reader.read("rollback", config.rollback);
     reader.finish();
 }
 
@@ -209,6 +212,24 @@ Config read_config_file(const std::string& path) {
     return config;
 }
 
+milliseconds default_start_limit(std::uint32_t workers) noexcept {
+    // 1,024 need some 24 s on an idle machine: this is eight times as long.
+    constexpr milliseconds kEach{200};
+    return std::max<milliseconds>(10s, kEach * workers);
+}
+
+void set_defaults(Config& config) {
+    if (config.origins.count("worker.start_limit") != 0) {
+        return;
+    }
+    config.worker.start_limit = default_start_limit(config.group.workers);
+    for (auto& [index, settings] : config.workers) {
+        if (config.origins.count("worker." + std::to_string(index) + ".start_limit") == 0) {
+            settings.start_limit = config.worker.start_limit;
+        }
+    }
+}
+
 void check_config(const Config& config) {
     const std::uint32_t workers = config.group.workers;
     const std::uint32_t least = layout::Geometry::minimum_slots(workers);
@@ -226,6 +247,12 @@ void check_config(const Config& config) {
                  "is beyond the group: its " + std::to_string(workers) + " workers are 0 … " +
                      std::to_string(workers - 1));
         }
+    }
+    if (config.start_requires != kAllWorkers && config.start_requires > workers) {
+        fail(config, "restart.start_requires",
+             "is " + std::to_string(config.start_requires) + ": the group has " +
+                 std::to_string(workers) + " workers; expected 1 … " + std::to_string(workers) +
+                 ", or \"all\"");
     }
     if (config.restart.initial > config.restart.maximum) {
         const bool initial_set = config.origins.count("restart.initial") != 0;

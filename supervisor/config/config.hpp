@@ -32,7 +32,7 @@ struct WorkerSettings {
     std::vector<std::string> command{"shmipc-worker", "--group", "{group}", "--workers",
                                      "{workers}",     "--index", "{index}"};
     std::map<std::string, std::string> environment;
-    std::chrono::milliseconds start_limit{10'000};
+    std::chrono::milliseconds start_limit{10'000};  ///< see default_start_limit()
     std::chrono::milliseconds stop_grace{5'000};
     std::chrono::milliseconds heartbeat_limit{30'000};  ///< 0: hung workers are not looked for
     std::chrono::milliseconds core_limit{60'000};
@@ -49,6 +49,9 @@ enum class OnFailure : std::uint8_t {
     kExit,      ///< the supervisor stops the group and exits non-zero
 };
 
+/// restart.start_requires = "all".
+inline constexpr std::uint32_t kAllWorkers = UINT32_MAX;
+
 struct Config {
     GroupConfig group{.name = "shmipc", .workers = 3};
     bool persist = false;
@@ -56,6 +59,9 @@ struct Config {
     std::map<std::uint32_t, WorkerSettings> workers;  ///< complete settings of those with a table
     RestartLimits restart;
     OnFailure on_failure = OnFailure::kContinue;
+    /// Workers that must be ready for a start to count; with OnFailure::kExit all must.
+    std::uint32_t start_requires = 1;
+    bool rollback = true;  ///< a worker that fails with a new command gets its old one back
     log::Level log_level = log::Level::kInfo;
     log::Format log_format = log::Format::kAuto;
     std::string metrics_listen;  ///< "127.0.0.1:9464"; empty: no HTTP listener
@@ -78,6 +84,12 @@ struct Config {
 Config read_config(std::string_view text, const std::string& name);
 /// The same for a file. Throws ConfigError also if it cannot be read.
 Config read_config_file(const std::string& path);
+
+/// What start_limit is where nothing is said: 10 s, and more for large groups, since each worker
+/// that starts opens the objects of all others, and all of them start at once.
+std::chrono::milliseconds default_start_limit(std::uint32_t workers) noexcept;
+/// To be called when file and options have been read: sets what depends on them and was not set.
+void set_defaults(Config& config);
 
 /// Throws ConfigError if keys contradict each other: slots that do not fit the workers, a table
 /// [worker.N] beyond the group, backoff that begins above its maximum, …

@@ -51,6 +51,8 @@ void compare_restart(std::vector<std::string>& keys, const Config& running, cons
     compare(keys, "restart.max_restarts", before.max_restarts, after.max_restarts);
     compare(keys, "restart.window", before.window, after.window);
     compare(keys, "restart.on_failure", running.on_failure, fresh.on_failure);
+    compare(keys, "restart.start_requires", running.start_requires, fresh.start_requires);
+    compare(keys, "restart.rollback", running.rollback, fresh.rollback);
 }
 
 }  // namespace

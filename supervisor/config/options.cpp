@@ -223,6 +223,7 @@ Config load_config(const Options& options) {
     for (const auto& override_key : options.overrides) {
         override_key(config);
     }
+    set_defaults(config);
     check_config(config);
     return config;
 }

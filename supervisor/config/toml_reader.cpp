@@ -93,6 +93,24 @@ void TomlReader::read(std::string_view key, std::uint32_t& value, std::uint32_t 
     }
 }
 
+void TomlReader::read_or_word(std::string_view key, std::uint32_t& value, std::uint32_t least,
+                              std::uint32_t most, std::string_view word, std::uint32_t meaning) {
+    const toml::node* const node = find(key);
+    if (node == nullptr) {
+        return;
+    }
+    if (node->is_integer()) {
+        read(key, value, least, most);
+        return;
+    }
+    const std::string expected = "a whole number, or \"" + std::string(word) + "\"";
+    const std::string text = text_of(key, *node, expected);
+    if (text != word) {
+        fail(key, "is \"" + text + "\": expected " + expected);
+    }
+    value = meaning;
+}
+
 void TomlReader::read(std::string_view key, std::chrono::milliseconds& value,
                       std::chrono::milliseconds least, std::chrono::milliseconds most) {
     if (const toml::node* node = find(key)) {

@@ -28,6 +28,9 @@ class TomlReader {
     void read(std::string_view key, std::string& value);
     void read(std::string_view key, double& value, double least, double most);
     void read(std::string_view key, std::uint32_t& value, std::uint32_t least, std::uint32_t most);
+    /// A whole number, or the one word that stands for `meaning`.
+    void read_or_word(std::string_view key, std::uint32_t& value, std::uint32_t least,
+                      std::uint32_t most, std::string_view word, std::uint32_t meaning);
     /// A string with a unit: "250ms".
     void read(std::string_view key, std::chrono::milliseconds& value,
               std::chrono::milliseconds least, std::chrono::milliseconds most);

@@ -25,10 +25,12 @@ type Worker (
   backoff_usec: ?int,
   # Lives so far, over all supervisors; 0: it has never attached.
   incarnation: int,
-  # Since the supervisor's start.
+  # Since the supervisor's start. What was ordered is neither a death nor a restart.
   restarts: int,
   deaths: int,
   hangs: int,
+  ordered_restarts: int,
+  ordered_ends: int,
   # How it ended last: "killed by signal 9 (KILL)".
   last_exit: ?string,
   # Messages published, and new messages acquired, over all incarnations.
@@ -57,6 +59,8 @@ type Death (
   signal: ?string,
   # Why the supervisor or an operator ended it; null: nobody did.
   cause: ?string,
+  # Told to end by order (stop, restart, reload), and did: counted as no death.
+  ordered: bool,
   # What followed: "restarting at once".
   consequence: string,
   uptime_usec: int,
@@ -77,6 +81,9 @@ method Status() -> (
   uptime_usec: int,
   # CLOCK_MONOTONIC at the moment of the answer, for rates between two answers.
   time_usec: int,
+  # Which workers should be ready and are not, and why: "worker 1 failed: exited with status 3, 11
+  # times in a row; workers 0, 2 wait for worker 1". Null: there is none.
+  problem: ?string,
   config_file: ?string,
   ready: int,
   workers: []Worker
@@ -100,7 +107,8 @@ method Kill(workers: ?[]int, signal: ?int) -> ()
 # down; starts what is down.
 method Toggle(workers: []int) -> ()
 
-# The last deaths of workers, 20 of each at the most, the oldest first.
+# The last deaths of workers, 20 of each at the most, the oldest first. Ends that were ordered are
+# among them, and marked; they are the first to be forgotten.
 method Autopsy(workers: ?[]int) -> (deaths: []Death)
 
 # With more: an answer at once with all the workers asked for, then one for each change of state, and
@@ -142,9 +150,9 @@ error WorkerFailed (worker: int, reason: string)
 # Another order for the worker came before this one was carried out.
 error Overridden (worker: int, state: string)
 error ConfigInvalid (reason: string)
-# The workers in rolled have the new command, and so has worker, which did not become ready with
-# it; those after it have the old one. What else changed is applied.
-error RolloutFailed (worker: int, reason: string, rolled: []int)
+# The workers in rolled have the new command; worker did not become ready with it, and has its old
+# one again if rolled_back; those after it have the old one. What else changed is applied.
+error RolloutFailed (worker: int, reason: string, rolled: []int, rolled_back: bool)
 error ReloadInProgress ()
 # The supervisor is on its way out.
 error Stopping ()

@@ -62,6 +62,8 @@ json::object to_json(const WorkerReport& report) {
             {"restarts", number(report.restarts)},
             {"deaths", number(report.deaths.sum())},
             {"hangs", number(report.hangs)},
+            {"ordered_restarts", number(report.ordered_restarts)},
+            {"ordered_ends", number(report.ordered_ends)},
             {"last_exit", text_or_null(report.last_exit)},
             {"written", number(report.written)},
             {"read", number(report.read)},
@@ -85,6 +87,7 @@ json::object to_json(const Certificate& certificate) {
             {"signal", by_signal ? json::value(name_of_signal(WTERMSIG(*certificate.status)))
                                  : json::value(nullptr)},
             {"cause", text_or_null(certificate.cause)},
+            {"ordered", certificate.ordered},
             {"consequence", certificate.consequence},
             {"uptime_usec", microseconds(certificate.uptime)},
             {"incarnation", certificate.incarnation},
@@ -103,6 +106,7 @@ json::object to_json(const GroupReport& report) {
             {"phase", phase_name(report.phase)},
             {"uptime_usec", microseconds(report.uptime)},
             {"time_usec", microseconds(report.now)},
+            {"problem", text_or_null(report.problem)},
             {"config_file", text_or_null(report.config_file)},
             {"ready", report.ready()},
             {"workers", std::move(workers)}};

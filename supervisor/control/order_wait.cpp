@@ -11,11 +11,11 @@ namespace shmipc::supervisor {
 namespace {
 
 std::string reason_for(const Supervisor& supervisor, WorkerIndex worker) {
-    const auto& deaths = supervisor.deaths(worker).last();
-    if (deaths.empty()) {
+    const Certificate* const death = supervisor.deaths(worker).last_death();
+    if (death == nullptr) {
         return std::string(name_of(supervisor.state(worker)));
     }
-    return how_it_ended(deaths.back()) + "; " + deaths.back().consequence;
+    return how_it_ended(*death) + "; " + death->consequence;
 }
 
 }  // namespace

@@ -144,7 +144,8 @@ void Control::reload(const CallPtr& call) {
             fail(*call, "RolloutFailed",
                  {{"worker", to_number(outcome.worker)},
                   {"reason", outcome.reason},
-                  {"rolled", std::move(rolled)}});
+                  {"rolled", std::move(rolled)},
+                  {"rolled_back", outcome.rolled_back}});
         } else {
             const auto& changes = outcome.changes;
             call->reply({{"applied", json::array(changes.applied.begin(), changes.applied.end())},

@@ -54,7 +54,8 @@ void append_death(std::vector<Line>& lines, const DeathReport& death) {
     const std::string who = "worker " + std::to_string(death.worker) +
                             (death.pid ? " (pid " + std::to_string(*death.pid) + ") " : " ");
     lines.push_back({{local_time(death.time) + ": ", Style::kHeading},
-                     {who + how_it_ended(death) + " after " + describe_duration(death.uptime)}});
+                     {who + how_it_ended(death) + " after " + describe_duration(death.uptime) +
+                      (death.ordered ? ", as ordered: no death" : "")}});
     append_field(lines, "cause", death.cause.value_or(""));
     append_field(lines, "consequence", death.consequence);
     append_field(lines, "incarnation",
@@ -97,7 +98,7 @@ std::vector<Line> autopsy_lines(const std::vector<DeathReport>& deaths,
     std::vector<WorkerIndex> immortal;
     for (const WorkerIndex worker : workers) {
         if (std::none_of(deaths.begin(), deaths.end(), [&](const DeathReport& death) {
-                return death.worker == to_number(worker);
+                return death.worker == to_number(worker) && !death.ordered;
             })) {
             immortal.push_back(worker);
         }

@@ -10,6 +10,7 @@
 
 #include "fields.hpp"
 #include "printable.hpp"
+#include "shared/remedy.hpp"
 #include "shared/text.hpp"
 #include "worker_list.hpp"
 
@@ -21,8 +22,8 @@ std::string start_remedy(const Place& place) {
     if (!place.runtime_dir.empty()) {
         command += " --runtime-dir " + place.runtime_dir;
     }
-    const std::string unit = place.group == Place{}.group ? "shmipc" : "shmipc@" + place.group;
-    return "start it with: " + command + " (the system's: systemctl start " + unit +
+    return "start it with: " + command + " (the system's: systemctl start " +
+           supervisor::unit_of(place.group) +
            "); or name another --group, --runtime-dir or --socket, if it runs there";
 }
 
@@ -76,13 +77,16 @@ std::string rollout_text(const Parameters& given) {
     for (const std::uint32_t worker : given.fields.worker_indices("rolled")) {
         rolled.push_back(WorkerIndex{worker});
     }
+    const auto* const back = given.fields.raw().if_contains("rolled_back");
+    const bool rolled_back = back != nullptr && back->is_bool() && back->get_bool();
     const std::string done = rolled.empty()
                                  ? ""
                                  : "; " + describe_workers(rolled) +
                                        (rolled.size() == 1 ? " has" : " have") + " the new one";
     return "the roll-out stopped at " + given.worker() + ", " + given.text("reason") +
-           ": those after it keep the old command" + done +
-           ", and what else had changed is applied. How it died: " +
+           (rolled_back ? ": it was rolled back to its old command, which those after it have too"
+                        : ": those after it keep the old command") +
+           done + ", and what else had changed is applied. How it died: " +
            given.place.command("autopsy " + given.number("worker")) +
            ". Mend the configuration and reload again";
 }

@@ -36,6 +36,9 @@ WorkerReport read_worker(const Fields& fields) {
     worker.restarts = fields.count("restarts");
     worker.deaths = fields.count("deaths");
     worker.hangs = fields.count("hangs");
+    // An older supervisor has not told these apart.
+    worker.ordered_restarts = fields.count("ordered_restarts");
+    worker.ordered_ends = fields.count("ordered_ends");
     worker.last_exit = optional_text(fields, "last_exit");
     worker.written = fields.count("written");
     worker.read = fields.count("read");
@@ -67,6 +70,8 @@ DeathReport read_death(const Fields& fields) {
     death.status = fields.number("status");
     death.signal = optional_text(fields, "signal");
     death.cause = optional_text(fields, "cause");
+    const auto* const ordered = fields.raw().if_contains("ordered");
+    death.ordered = ordered != nullptr && ordered->is_bool() && ordered->get_bool();
     death.consequence = optional_text(fields, "consequence").value_or("");
     death.uptime = fields.duration("uptime_usec").value_or(Nanoseconds{0});
     death.incarnation = fields.count("incarnation");
@@ -89,6 +94,7 @@ StatusReport read_status(const boost::json::object& reply) {
     status.uptime = fields.duration("uptime_usec").value_or(Nanoseconds{0});
     status.time = fields.duration("time_usec").value_or(Nanoseconds{0});
     status.ready = fields.count("ready");
+    status.problem = optional_text(fields, "problem");
     status.workers = read_workers(fields);
     return status;
 }

@@ -28,6 +28,8 @@ struct WorkerReport {
     std::uint64_t restarts = 0;
     std::uint64_t deaths = 0;
     std::uint64_t hangs = 0;
+    std::uint64_t ordered_restarts = 0;
+    std::uint64_t ordered_ends = 0;
     std::optional<std::string> last_exit;
     std::uint64_t written = 0;
     std::uint64_t read = 0;
@@ -44,7 +46,8 @@ struct StatusReport {
     Nanoseconds uptime{0};
     Nanoseconds time{0};  ///< CLOCK_MONOTONIC of the answer
     std::uint64_t ready = 0;
-    std::vector<WorkerReport> workers;  ///< by index, each once
+    std::optional<std::string> problem{};  ///< who should be ready and is not, and why
+    std::vector<WorkerReport> workers;     ///< by index, each once
 
     /// Workers of the group.
     [[nodiscard]] std::uint32_t worker_count() const noexcept {
@@ -70,6 +73,7 @@ struct DeathReport {
     std::optional<std::int64_t> status;
     std::optional<std::string> signal;
     std::optional<std::string> cause;
+    bool ordered = false;
     std::string consequence;
     Nanoseconds uptime{0};
     std::uint64_t incarnation = 0;

@@ -46,6 +46,9 @@ std::vector<Line> status_lines(const StatusReport& status,
     std::vector<Line> lines = lay_out(table, 0);
     lines.insert(lines.begin(),
                  plain_line("group " + status.group + ": " + describe_group(status)));
+    if (status.problem) {
+        lines.insert(lines.begin() + 1, plain_line(*status.problem, Style::kBad));
+    }
     return lines;
 }
 

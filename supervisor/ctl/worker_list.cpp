@@ -4,6 +4,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "shared/text.hpp"
+
 namespace shmipc::ctl {
 
 namespace {
@@ -52,21 +54,7 @@ std::vector<WorkerIndex> parse_worker_list(std::string_view text, std::uint32_t 
 }
 
 std::string describe_workers(const std::vector<WorkerIndex>& workers) {
-    std::string text = workers.size() == 1 ? "worker " : "workers ";
-    for (std::size_t first = 0; first < workers.size();) {
-        std::size_t last = first;
-        while (last + 1 < workers.size() &&
-               to_number(workers[last + 1]) == to_number(workers[last]) + 1) {
-            ++last;
-        }
-        text += first == 0 ? "" : ", ";
-        text += std::to_string(to_number(workers[first]));
-        if (last != first) {
-            text += (last == first + 1 ? ", " : "-") + std::to_string(to_number(workers[last]));
-        }
-        first = last + 1;
-    }
-    return text;
+    return supervisor::name_workers(workers);
 }
 
 boost::json::array to_json(const std::vector<WorkerIndex>& workers) {

@@ -45,7 +45,9 @@ void log_outcome(const Reloader::Outcome& outcome) {
     }
     if (outcome.kind == Kind::kRolloutFailed) {
         text += "; the roll-out stopped at worker " + std::to_string(to_number(outcome.worker)) +
-                ", " + outcome.reason + ": those after it keep their command";
+                ", " + outcome.reason +
+                (outcome.rolled_back ? ": it has its old command again, as those after it"
+                                     : ": those after it keep their command");
     }
     if (outcome.kind == Kind::kStopped) {
         text += "; the roll-out ended, since the supervisor stops";
@@ -65,11 +67,13 @@ void Reloader::start(Done done) {
     outcome_ = {};
     queue_.clear();
     current_.reset();
+    rolling_back_ = false;
     if (sources_.on_begin) {
         sources_.on_begin();
     }
     try {
         const Config fresh = sources_.load();
+        supervisor_.check_commands(fresh);
         sources_.prepare(fresh);
         outcome_.changes = supervisor_.reconfigure(fresh);
     } catch (const ConfigError& error) {
@@ -141,8 +145,12 @@ void Reloader::advance() {
 void Reloader::begin_next() {
     const WorkerIndex worker = queue_.front();
     queue_.pop_front();
-    supervisor_.adopt_process(worker);
     const State state = supervisor_.state(worker);
+    old_settings_.reset();
+    if (state == State::kRunning && supervisor_.config().rollback) {
+        old_settings_ = supervisor_.settings(worker);
+    }
+    supervisor_.adopt_process(worker);
     if (state == State::kStopped || state == State::kStopping) {
         outcome_.rolled.push_back(worker);  // gets it when it is started
         return;
@@ -168,10 +176,20 @@ bool Reloader::current_is_done() {
         case State::kStopping:  // by another order meanwhile
             break;
         case State::kBackoff:
-        case State::kFailed: {
-            fail_rollout("which " + end_of_current());
+        case State::kFailed:
+            if (rolling_back_) {
+                fail_rollout(outcome_.reason + ", and then " + end_of_current() +
+                             " with its old command");
+            } else if (old_settings_) {
+                roll_back("which " + end_of_current());
+            } else {
+                fail_rollout("which " + end_of_current());
+            }
             return false;
-        }
+    }
+    if (rolling_back_) {
+        fail_rollout(outcome_.reason);
+        return false;
     }
     outcome_.rolled.push_back(*current_);
     current_.reset();
@@ -179,18 +197,27 @@ bool Reloader::current_is_done() {
 }
 
 std::string Reloader::end_of_current() const {
-    const auto& deaths = supervisor_.deaths(*current_).last();
-    if (deaths.empty()) {
+    const Certificate* const death = supervisor_.deaths(*current_).last_death();
+    if (death == nullptr) {
         return "did not become ready";
     }
     // Why a program cannot be executed stands in what followed.
-    return how_it_ended(deaths.back()) + (kind_of(deaths.back()) == DeathKind::kNotStarted
-                                              ? ": " + deaths.back().consequence
-                                              : "");
+    return how_it_ended(*death) +
+           (kind_of(*death) == DeathKind::kNotStarted ? ": " + death->consequence : "");
+}
+
+void Reloader::roll_back(const std::string& reason) {
+    outcome_.reason = reason;
+    outcome_.rolled_back = true;
+    rolling_back_ = true;
+    // Then outdated(), so that the next reload tries the new one again.
+    supervisor_.give_back(*current_, *std::exchange(old_settings_, std::nullopt));
+    launch_before_ = supervisor_.launch_number(*current_);
+    supervisor_.order(*current_, Event::kRestart);
 }
 
 void Reloader::fail_rollout(const std::string& reason) {
-    failed_at_ = current_;
+    failed_at_ = rolling_back_ ? std::nullopt : current_;
     outcome_.kind = Outcome::Kind::kRolloutFailed;
     outcome_.worker = *current_;
     outcome_.reason = reason;

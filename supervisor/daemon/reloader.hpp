@@ -2,7 +2,9 @@
 // and rolls a changed command or environment out worker by worker, the next when the last is ready.
 //
 // A roll-out that fails stops: the workers after it keep what they had, also when they die and are
-// restarted, until a later reload. One thread; one reload at a time.
+// restarted, until a later reload. The worker at which it stopped gets its old command back, if it
+// ran well with that (restart.rollback). A command that cannot be executed is found before anybody
+// is stopped for it. One thread; one reload at a time.
 #pragma once
 
 #include <cstddef>
@@ -35,6 +37,7 @@ class Reloader {
         Kind kind = Kind::kDone;
         std::string reason;
         WorkerIndex worker{0};
+        bool rolled_back = false;  ///< `worker` has its old command again
         ConfigChanges changes;
         std::vector<WorkerIndex>
             rolled;  ///< have the new command; those that are down get it later
@@ -78,6 +81,9 @@ class Reloader {
     void finish();
     [[nodiscard]] std::string end_of_current() const;
     void fail_rollout(const std::string& reason);
+    /// Gives the worker at hand its old command back and starts it with that; finishes when it is
+    /// ready, or has failed with that too.
+    void roll_back(const std::string& reason);
 
     boost::asio::io_context& io_;
     Supervisor& supervisor_;
@@ -87,6 +93,8 @@ class Reloader {
     std::deque<WorkerIndex> queue_;
     std::optional<WorkerIndex> current_;
     std::uint64_t launch_before_ = 0;
+    std::optional<WorkerSettings> old_settings_;  ///< of current_, if it ran well with them
+    bool rolling_back_ = false;
     std::optional<WorkerIndex> failed_at_;  ///< by the last roll-out
     bool posted_ = false;
     bool again_ = false;  ///< requested while running()

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstddef>
+#include <map>
 #include <memory>
 #include <random>
 #include <utility>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include "keeper/reports.hpp"
+#include "shared/remedy.hpp"
 #include "shared/text.hpp"
 
 namespace shmipc::supervisor {
@@ -52,26 +54,51 @@ Supervisor::Supervisor(const Surroundings& surroundings, Config config)
                     .oom = oom_,
                     .kin = kin_,
                     .random = seeded_random(),
+                    .others_missing = [this](WorkerIndex worker) { return others_missing(worker); },
                     .on_change = [this](WorkerIndex worker, Event event, State,
                                         State after) { on_change(worker, event, after); },
                     .check_soon = [this] { check_soon(); }},
       name_lost_(config_.group.workers, false),
-      pass_every_(surroundings.pass_every) {
+      pass_every_(surroundings.pass_every),
+      start_again_(surroundings.start_again) {
     signals_.add(SIGCHLD);
     for (std::uint32_t i = 0; i < config_.group.workers; ++i) {
         keepers_.emplace_back(surroundings_, WorkerIndex{i});
     }
 }
 
-void Supervisor::start() {
+void Supervisor::start(std::chrono::seconds delay, const std::string& why) {
     enter(Phase::kStarting);
     wait_for_signal();
     tick();
     watch();
+    if (delay == 0s) {
+        launch_all();
+        return;
+    }
+    held_ = why;
+    log::log(log::Level::kWarning, log::Event::kStartDelayed,
+             why + "; the next begins in " + to_text(delay) +
+                 ", or at once with: " + ctl_command(config_.group.name, "start all"));
+    start_timer_.expires_after(delay);
+    start_timer_.async_wait([this](const boost::system::error_code& error) {
+        if (!error && !held_.empty()) {
+            launch_all();
+        }
+    });
+    judge_soon();  // says so
+}
+
+void Supervisor::launch_all() {
+    held_.clear();
+    if (callbacks_.on_launch) {
+        callbacks_.on_launch();
+    }
     start_timer_.expires_after(config_.longest_start_limit());
     start_timer_.async_wait([this](const boost::system::error_code& error) {
         if (!error) {
-            start_limit_passed();
+            start_limit_passed_ = true;
+            judge_soon();  // after what else has come by now: the last may have told it is ready
         }
     });
     for (WorkerKeeper& keeper : keepers_) {
@@ -95,6 +122,7 @@ void Supervisor::stop(std::string_view reason, ExitCode code) {
                    : std::string(reason) + ": stopping all workers");
     if (!again) {
         stop_reason_ = reason;
+        held_.clear();
         exit_code_ = code;
         enter(Phase::kStopping);
         start_timer_.cancel();
@@ -119,6 +147,9 @@ bool Supervisor::takes_orders() const noexcept {
 void Supervisor::order(WorkerIndex index, Event order) {
     SHMIPC_CHECK(to_number(index) < keepers_.size(), "the caller checks the worker's number");
     SHMIPC_CHECK(takes_orders(), "the caller asks takes_orders()");
+    if (!held_.empty()) {
+        launch_all();  // somebody is there, who wants it now
+    }
     WorkerKeeper& keeper = keepers_[to_number(index)];
     keeper.order(order);
     stops_.set(index, keeper.state() == State::kStopped || keeper.state() == State::kStopping);
@@ -187,6 +218,7 @@ void Supervisor::tick() {
             check_all();
             oom_.look();
             watch_names();
+            watch_starts();
             log::flush(std::chrono::milliseconds{0});
             if (callbacks_.on_pass) {
                 callbacks_.on_pass();
@@ -219,11 +251,53 @@ void Supervisor::watch_names() {
             log::log(log::Level::kError, log::Event::kObjectNameLost,
                      "object " + object_name(config_.group.name, keeper.index()) +
                          " has lost its name: somebody removed it (rm, or systemd's RemoveIPC); "
-                         "restart the group",
+                         "restart the group: " +
+                         start_again_,
                      {{"SHMIPC_WORKER", number}});
         }
         name_lost_[number] = lost;
     }
+}
+
+void Supervisor::watch_starts() {
+    bool waiting = false;
+    for (WorkerKeeper& keeper : keepers_) {
+        const bool before = keeper.waits();
+        keeper.watch_start();
+        waiting = waiting || keeper.waits();
+        if (keeper.waits() != before) {
+            judge_soon();
+        }
+    }
+    missing_.clear();
+    if (waiting) {
+        for (const WorkerKeeper& keeper : keepers_) {
+            const auto vitals = group_.vital_signs(keeper.index());
+            if (vitals && vitals->incarnation == 0) {
+                missing_.push_back(keeper.index());
+            }
+        }
+    }
+}
+
+bool Supervisor::others_missing(WorkerIndex self) {
+    if (all_have_been_there_) {
+        return false;
+    }
+    // Mostly it is still the one of the last time: all ask, and each look costs a system call.
+    const auto workers = static_cast<std::uint32_t>(keepers_.size());
+    bool unknown = false;
+    for (std::uint32_t i = 0; i < workers; ++i) {
+        const WorkerIndex index{(missed_ + i) % workers};
+        const auto vitals = group_.vital_signs(index);
+        if (vitals && vitals->incarnation == 0 && index != self) {
+            missed_ = to_number(index);
+            return true;
+        }
+        unknown = unknown || !vitals || vitals->incarnation == 0;
+    }
+    all_have_been_there_ = !unknown;
+    return false;
 }
 
 void Supervisor::on_change(WorkerIndex worker, Event event, State after) {
@@ -233,7 +307,9 @@ void Supervisor::on_change(WorkerIndex worker, Event event, State after) {
                      std::string(name_of(event)) + ", now " + std::string(name_of(after)),
                  {{"SHMIPC_WORKER", to_number(worker)}});
     }
-    start_limit_passed_ = start_limit_passed_ || event == Event::kStartLimit;
+    // Where all are required, one that was too late has failed the start.
+    start_limit_passed_ = start_limit_passed_ ||
+                          (event == Event::kStartLimit && config_.on_failure == OnFailure::kExit);
     report_.reset();
     if (callbacks_.on_change) {
         callbacks_.on_change(worker);
@@ -271,6 +347,41 @@ void Supervisor::adopt_process(WorkerIndex index) {
     keepers_[to_number(index)].adopt_settings(true);
 }
 
+void Supervisor::give_back(WorkerIndex index, WorkerSettings settings) {
+    SHMIPC_CHECK(to_number(index) < keepers_.size(), "the caller checks the worker's number");
+    WorkerKeeper& keeper = keepers_[to_number(index)];
+    keeper.exchange_process(std::move(settings));
+    keeper.adopt_settings(false);  // limits are the new ones for all
+}
+
+void Supervisor::check_commands(const Config& fresh) const {
+    std::map<std::string, std::vector<WorkerIndex>> failures;
+    for (const WorkerKeeper& keeper : keepers_) {
+        const WorkerSettings& settings = fresh.settings_of(keeper.index());
+        if (settings.command == keeper.settings().command) {
+            continue;
+        }
+        // The placeholders stand for what runs: name and size of the group stay.
+        const std::string why =
+            why_not_startable(config_, keeper.index(), settings, surroundings_.context);
+        if (!why.empty()) {
+            failures[why].push_back(keeper.index());
+        }
+    }
+    if (failures.empty()) {
+        return;
+    }
+    std::string text;
+    for (const auto& [why, workers] : failures) {
+        text += (text.empty() ? "" : "; ") + std::string("the new command of ") +
+                name_workers(workers) + " cannot be executed: " + why;
+    }
+    throw ConfigError((fresh.file.empty() ? "" : fresh.file + ": ") + text +
+                      "; nobody was stopped for it: mend worker.command and reload again "
+                      "(shmipcctl --group " +
+                      config_.group.name + " reload)");
+}
+
 const GroupReport& Supervisor::report() {
     const auto now = std::chrono::steady_clock::now();
     if (report_ && now - report_at_ < kReportLasts) {
@@ -282,6 +393,7 @@ const GroupReport& Supervisor::report() {
                           .phase = phase_,
                           .uptime = now - born_,
                           .now = now.time_since_epoch(),
+                          .problem = held_.empty() ? troubles(false) : held_,
                           .config_file = config_.file,
                           .reloads = 0,
                           .failed_reloads = 0,

@@ -1,5 +1,6 @@
 #include "certificate.hpp"
 
+#include <csignal>
 #include <cstddef>
 #include <cstring>
 #include <string_view>
@@ -112,6 +113,21 @@ std::string how_it_ended(const Certificate& certificate) {
     return "exited with status " + std::to_string(WEXITSTATUS(status));
 }
 
+bool obeyed(const std::optional<int>& status) noexcept {
+    if (!status || !WIFSIGNALED(*status)) {
+        return true;
+    }
+    switch (WTERMSIG(*status)) {
+        case SIGTERM:
+        case SIGKILL:  // after the grace time, or by order
+        case SIGINT:   // of the terminal, which told the supervisor too
+        case SIGHUP:
+            return true;
+        default:
+            return false;
+    }
+}
+
 std::string obituary(const Certificate& certificate) {
     const bool lived = certificate.pid >= 0;
     return "worker " + std::to_string(to_number(certificate.worker)) +
@@ -132,6 +148,7 @@ void log_certificate(const Certificate& certificate, log::Level level,
               {"SHMIPC_INCARNATION", certificate.incarnation},
               {"SHMIPC_UPTIME_USEC", microseconds(certificate.uptime)},
               {"SHMIPC_RESTARTS", certificate.restarts},
+              {"SHMIPC_ORDERED", certificate.ordered ? 1 : 0},
               {"SHMIPC_BACKOFF_USEC", microseconds(backoff)},
               {"SHMIPC_SEQUENCE", certificate.sequence},
               {"SHMIPC_PINS_HELD", certificate.held.size()}});

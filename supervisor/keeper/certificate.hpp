@@ -33,11 +33,17 @@ struct Certificate {
     std::chrono::system_clock::time_point time{};   ///< when the death was known, for people
     std::chrono::steady_clock::time_point order{};  ///< the same, for the order of deaths
     bool out_of_memory = false;                     ///< killed by the kernel, as far as it tells
+    /// It was told to end by order (stop, restart, roll-out, the end of the group), and did: no
+    /// death. A crash on the way down is nobody's order.
+    bool ordered = false;
     /// Why this supervisor, or an operator through it, ended the process: "stopped by order",
     /// "it hung". Empty: nobody here did.
     std::string cause;
     std::string consequence;  ///< what followed: "restarting at once"
 };
+
+/// A cause: an operator sent the signal that it died of, and did not ask for its end.
+inline constexpr std::string_view kSentByOrder = "sent by order";
 
 /// The kinds of deaths that are told apart in counts and for machines.
 enum class DeathKind : std::uint8_t {
@@ -62,6 +68,10 @@ std::string how_it_ended(const Certificate& certificate);
 /// "worker 1 (pid 4711) was killed by signal 9 (KILL) after 2.1 s (it hung); <consequence>", and
 /// the messages that it held.
 std::string obituary(const Certificate& certificate);
+
+/// Whether a process that was told to end by order ended of it: not if it crashed meanwhile, that
+/// is by a signal with which nobody ends a process in order. `status` as waitpid(2) gives it.
+bool obeyed(const std::optional<int>& status) noexcept;
 
 /// Logs the obituary as kWorkerExited with all fields.
 void log_certificate(const Certificate& certificate, log::Level level,

@@ -1,5 +1,6 @@
 #include "death_record.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace shmipc::supervisor {
@@ -26,11 +27,20 @@ std::uint64_t& counter_of(DeathTally& tally, DeathKind kind) noexcept {
 }  // namespace
 
 void DeathRecord::add(Certificate certificate) {
-    ++counter_of(tally_, kind_of(certificate));
+    ++(certificate.ordered ? ordered_ : counter_of(tally_, kind_of(certificate)));
     last_.push_back(std::move(certificate));
     if (last_.size() > kDeathsKept) {
-        last_.pop_front();
+        // Of an ordered end there is little to learn: the oldest goes first, but for the last end.
+        const auto ordered = std::find_if(last_.begin(), last_.end() - 1,
+                                          [](const Certificate& end) { return end.ordered; });
+        last_.erase(ordered != last_.end() - 1 ? ordered : last_.begin());
     }
+}
+
+const Certificate* DeathRecord::last_death() const noexcept {
+    const auto death = std::find_if(last_.rbegin(), last_.rend(),
+                                    [](const Certificate& end) { return !end.ordered; });
+    return death == last_.rend() ? nullptr : &*death;
 }
 
 }  // namespace shmipc::supervisor

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "kin.hpp"
+#include "program_check.hpp"
 
 namespace shmipc::supervisor {
 namespace {
@@ -138,6 +139,22 @@ Program find_program(const std::string& program, const LaunchContext& context) {
 
 std::string program_name(const Config& config, WorkerIndex index, const WorkerSettings& settings) {
     return with_values(settings.command.front(), config, index);
+}
+
+std::string not_found(const std::string& program, const LaunchContext& context) {
+    return program + ": no such executable beside the supervisor (" + context.own_directory +
+           ") or in PATH";
+}
+
+std::string why_not_startable(const Config& config, WorkerIndex index,
+                              const WorkerSettings& settings, const LaunchContext& context) {
+    const std::string name = program_name(config, index, settings);
+    const Program program = find_program(name, context);
+    if (!program.found) {
+        return not_found(name, context);
+    }
+    const std::string why = why_not_executable(program.path);
+    return why.empty() ? "" : program.path + ": " + why;
 }
 
 ChildSpec plan_launch(const Config& config, WorkerIndex index, const WorkerSettings& settings,

@@ -45,6 +45,13 @@ struct Program {
 };
 Program find_program(const std::string& program, const LaunchContext& context);
 
+/// Of a program without a slash that is nowhere.
+std::string not_found(const std::string& program, const LaunchContext& context);
+/// Why the worker's program cannot be executed, with its name in front; empty if nothing speaks
+/// against it.
+std::string why_not_startable(const Config& config, WorkerIndex index,
+                              const WorkerSettings& settings, const LaunchContext& context);
+
 /// The process for worker `index`, which has `settings` of its own: they may be older than those of
 /// `config`, while a changed command is being rolled out. `program` is what find_program() gave.
 ChildSpec plan_launch(const Config& config, WorkerIndex index, const WorkerSettings& settings,

@@ -1,5 +1,6 @@
 #include "process_sight.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -56,6 +57,32 @@ std::optional<ProcessSight> look_at(pid_t pid) {
     return stat && status ? parse_sight(*stat, *status, ::sysconf(_SC_CLK_TCK)) : std::nullopt;
 }
 
+std::string describe_hindrance(const ProcessSight& sight) {
+    if (sight.tracer != 0) {
+        return "is traced by pid " + std::to_string(sight.tracer);
+    }
+    return sight.state == 'T' ? "is stopped by a signal (SIGSTOP, SIGTSTP, SIGTTIN or SIGTTOU)"
+                              : "";
+}
+
+std::vector<pid_t> family_of(pid_t pid, std::size_t most) {
+    std::vector<pid_t> family{pid};
+    for (std::size_t i = 0; i < family.size() && family.size() < most; ++i) {
+        const std::string parent = std::to_string(family[i]);
+        // Of the first thread, which is the only one that forks in most programs.
+        const auto children = read_proc(family[i], ("task/" + parent + "/children").c_str());
+        std::string_view rest = children ? std::string_view(*children) : std::string_view{};
+        while (!rest.empty() && family.size() < most) {
+            const std::size_t end = std::min(rest.find_first_of(" \n"), rest.size());
+            if (const auto child = parse_number(rest.substr(0, end), INT32_MAX)) {
+                family.push_back(static_cast<pid_t>(*child));
+            }
+            rest.remove_prefix(std::min(end + 1, rest.size()));
+        }
+    }
+    return family;
+}
+
 std::string describe_silence(const ProcessSight& sight, std::chrono::nanoseconds cpu,
                              std::chrono::nanoseconds silence) {
     if (sight.tracer != 0) {
@@ -63,7 +90,7 @@ std::string describe_silence(const ProcessSight& sight, std::chrono::nanoseconds
     }
     switch (sight.state) {
         case 'T':
-            return "is stopped by a signal (SIGSTOP or the like)";
+            return describe_hindrance(sight);
         case 'D':
             return "is in an uninterruptible system call";
         default:

@@ -40,10 +40,13 @@ struct WorkerReport {
     std::optional<std::chrono::nanoseconds> uptime;        ///< of the process, since its launch
     std::optional<std::chrono::nanoseconds> backoff_left;  ///< until it is started again
     std::uint32_t incarnation = 0;                         ///< 0: it has never attached
-    std::uint64_t restarts = 0;                            ///< since the supervisor's start
-    DeathTally deaths;                                     ///< since the supervisor's start
-    std::uint64_t hangs = 0;                               ///< times it was aborted because it hung
-    std::string last_exit;      ///< "killed by signal 9 (KILL)"; empty: it has not died yet
+    // Since the supervisor's start. What somebody ordered is neither a death nor a restart.
+    std::uint64_t restarts = 0;  ///< after deaths
+    DeathTally deaths;
+    std::uint64_t ordered_restarts = 0;  ///< launches by order, after the first
+    std::uint64_t ordered_ends = 0;      ///< by stop, restart, roll-out
+    std::uint64_t hangs = 0;             ///< times it was aborted because it hung
+    std::string last_exit;      ///< "killed by signal 9 (KILL)"; empty: it has not ended yet
     std::uint64_t written = 0;  ///< messages published over all incarnations
     std::uint64_t read = 0;     ///< new messages acquired over all incarnations
     std::optional<std::chrono::nanoseconds> message_age;    ///< of its latest message
@@ -60,8 +63,9 @@ struct GroupReport {
     Phase phase = Phase::kIdle;
     std::chrono::nanoseconds uptime{0};  ///< the supervisor's
     std::chrono::nanoseconds now{0};     ///< CLOCK_MONOTONIC at the moment of this report
-    std::string config_file;             ///< empty: none was read
-    std::uint64_t reloads = 0;           ///< that succeeded
+    std::string problem{};      ///< who should be ready and is not, and why; empty: all are
+    std::string config_file;    ///< empty: none was read
+    std::uint64_t reloads = 0;  ///< that succeeded
     std::uint64_t failed_reloads = 0;
     std::vector<WorkerReport> workers;  ///< all, by index
 

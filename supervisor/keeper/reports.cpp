@@ -8,6 +8,7 @@
 
 #include "certificate.hpp"
 #include "process_sight.hpp"
+#include "shared/remedy.hpp"
 #include "shared/text.hpp"
 
 namespace shmipc::supervisor {
@@ -55,10 +56,12 @@ void log_fork_failure(WorkerIndex worker, const Error& error) {
              {{"SHMIPC_WORKER", to_number(worker)}, {"ERRNO", error.system_errno()}});
 }
 
-void log_exec_failure(WorkerIndex worker, pid_t pid, const std::string& failure) {
+void log_exec_failure(WorkerIndex worker, pid_t pid, const std::string& failure,
+                      const std::string& group) {
     log::log(log::Level::kError, log::Event::kWorkerExecFailed,
              title(worker) + " cannot be executed: " + failure +
-                 "; it stays down: mend the command and start it again",
+                 "; it stays down: mend the command and start it again with: " +
+                 ctl_command(group, "start " + std::to_string(to_number(worker))),
              {{"SHMIPC_WORKER", to_number(worker)}, {"SHMIPC_WORKER_PID", pid}});
 }
 
@@ -80,11 +83,19 @@ void log_busy(WorkerIndex worker, std::chrono::nanoseconds delay) {
 }
 
 void log_killed(WorkerIndex worker, pid_t pid, std::string_view what,
-                std::chrono::milliseconds limit) {
-    log::log(
-        log::Level::kWarning, log::Event::kWorkerKilled,
-        title(worker, pid) + " " + std::string(what) + " within " + to_text(limit) + ": killed",
-        {{"SHMIPC_WORKER", to_number(worker)}, {"SHMIPC_WORKER_PID", pid}});
+                std::chrono::milliseconds limit, const std::string& doing) {
+    log::log(log::Level::kWarning, log::Event::kWorkerKilled,
+             title(worker, pid) + " " + std::string(what) + " within " + to_text(limit) +
+                 ": killed" + (doing.empty() ? "" : "; it " + doing),
+             {{"SHMIPC_WORKER", to_number(worker)}, {"SHMIPC_WORKER_PID", pid}});
+}
+
+void log_ready_again(WorkerIndex worker, pid_t pid, std::uint64_t restarts) {
+    log::log(log::Level::kInfo, log::Event::kWorkerReadyAgain,
+             title(worker, pid) + " is ready again",
+             {{"SHMIPC_WORKER", to_number(worker)},
+              {"SHMIPC_WORKER_PID", pid},
+              {"SHMIPC_RESTARTS", restarts}});
 }
 
 void log_left(WorkerIndex worker, pid_t pid, std::size_t processes) {
@@ -150,10 +161,13 @@ void log_core(WorkerIndex worker, pid_t pid, std::chrono::milliseconds limit) {
              {{"SHMIPC_WORKER", to_number(worker)}, {"SHMIPC_WORKER_PID", pid}});
 }
 
-void log_given_up(WorkerIndex worker, const RestartLimits& limits, std::uint64_t restarts) {
+void log_given_up(WorkerIndex worker, const RestartLimits& limits, std::uint64_t restarts,
+                  const std::string& last, const std::string& group) {
     log::log(log::Level::kError, log::Event::kWorkerFailed,
              title(worker) + " failed: " + std::to_string(limits.max_restarts) +
-                 " restarts within " + to_text(limits.window) + " were not enough; it stays down",
+                 " restarts within " + to_text(limits.window) + " were not enough, and it " + last +
+                 " again; it stays down: mend it and start it again with: " +
+                 ctl_command(group, "start " + std::to_string(to_number(worker))),
              {{"SHMIPC_WORKER", to_number(worker)}, {"SHMIPC_RESTARTS", restarts}});
 }
 

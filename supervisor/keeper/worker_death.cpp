@@ -13,6 +13,7 @@
 
 #include <sys/wait.h>
 
+#include "program_check.hpp"
 #include "reports.hpp"
 #include "worker_keeper.hpp"
 
@@ -98,7 +99,9 @@ void WorkerKeeper::bury(std::optional<int> status) {
     exec_.reset();
     const bool busy = status && WIFEXITED(*status) && WEXITSTATUS(*status) == kIdentityBusyStatus;
     if (!executed_) {
-        exec_failure_ += ": " + reason_of(error);
+        // The kernel says of a script that it is not there when its interpreter is not.
+        const std::string why = is_passing(error) ? "" : why_not_executable(exec_failure_);
+        exec_failure_ += ": " + (why.empty() ? reason_of(error) : why);
     }
     ended_at_ = Clock::now();
     if (!executed_ && !is_passing(error)) {
@@ -182,10 +185,11 @@ Certificate WorkerKeeper::certify(std::optional<int> status) const {
     certificate.time = std::chrono::system_clock::now();
     certificate.order = Clock::now();
     certificate.cause = cause_;
+    certificate.ordered = told_to_end_ && obeyed(status);
     if (status && WIFSIGNALED(*status)) {
         const int signal = WTERMSIG(*status);
         if (cause_.empty() && signal == ordered_signal_) {
-            certificate.cause = "sent by order";
+            certificate.cause = kSentByOrder;
         }
         certificate.out_of_memory = signal == SIGKILL && !killed_by_us_ &&
                                     ordered_signal_ != SIGKILL && surroundings_.oom.claim();
@@ -212,17 +216,19 @@ void WorkerKeeper::record_death(log::Level level, std::string consequence,
 }
 
 void WorkerKeeper::report_exec_failure() {
-    log_exec_failure(index_, last_death_.pid, exec_failure_);
+    log_exec_failure(index_, last_death_.pid, exec_failure_, surroundings_.config.group.name);
     last_death_.consequence = "it stays down: " + exec_failure_;
     deaths_.add(last_death_);
 }
 
 void WorkerKeeper::consult_policy() {
+    after_death_ = true;
     const Clock::time_point now = Clock::now();
     const auto verdict = policy_.died(now, ready_at_ ? now - *ready_at_ : Clock::duration{0});
     if (verdict.give_up) {
         record_death(log::Level::kError, "it is given up", Clock::duration{0});
-        log_given_up(index_, surroundings_.config.restart, restarts_);
+        log_given_up(index_, surroundings_.config.restart, restarts_, how_it_ended(last_death_),
+                     surroundings_.config.group.name);
         observe(Event::kGiveUp);
         return;
     }
@@ -236,6 +242,7 @@ void WorkerKeeper::consult_policy() {
 }
 
 void WorkerKeeper::retry_busy() {
+    after_death_ = false;
     const auto verdict = policy_.busy();
     log_busy(index_, verdict.delay);
     restart_after(verdict.delay);

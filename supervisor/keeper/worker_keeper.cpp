@@ -22,6 +22,8 @@ namespace {
 
 /// How often to look whether the kernel still writes a worker's core.
 constexpr std::chrono::milliseconds kCoreLook{100};
+/// How often to look whether one that waited beyond its start limit still does.
+constexpr std::chrono::milliseconds kWaitLook{1'000};
 /// A program that writes this much before the newline of readiness is not about to tell it.
 constexpr std::size_t kMostBeforeReady = 4096;
 
@@ -63,6 +65,10 @@ void WorkerKeeper::adopt_settings(bool process) {
     settings_.core_limit = fresh.core_limit;
 }
 
+WorkerSettings WorkerKeeper::exchange_process(WorkerSettings settings) {
+    return std::exchange(settings_, std::move(settings));
+}
+
 bool WorkerKeeper::outdated() const {
     return !settings_.same_process(surroundings_.config.settings_of(index_));
 }
@@ -73,6 +79,7 @@ void WorkerKeeper::observe(Event event) {
 }
 
 void WorkerKeeper::carry_out(Event event, State before, const Step& step) {
+    note_state(before, step.next, event);
     if (step.next != before) {
         surroundings_.on_change(index_, event, before, step.next);
     }
@@ -81,12 +88,39 @@ void WorkerKeeper::carry_out(Event event, State before, const Step& step) {
     }
 }
 
+void WorkerKeeper::note_state(State before, State after, Event event) {
+    switch (after) {
+        case State::kRunning:
+            if (before != State::kRunning && machine_.launch() > 1) {
+                log_ready_again(index_, pid_, restarts_);
+            }
+            [[fallthrough]];
+        case State::kStopped:
+        case State::kStopping:
+            troubled_ = false;
+            was_late_ = false;
+            break;
+        case State::kBackoff:
+            troubled_ = true;
+            break;
+        case State::kAborting:
+            was_late_ = was_late_ || event == Event::kStartLimit;
+            [[fallthrough]];
+        case State::kFailed:
+            troubled_ = true;
+            break;
+        case State::kStarting:
+        case State::kRestarting:
+            break;
+    }
+}
+
 void WorkerKeeper::perform(Action action, Event cause) {
     switch (action) {
         case Action::kNone:
             break;
         case Action::kLaunch:
-            launch();
+            launch(cause);
             break;
         case Action::kTerminate:
             terminate(cause);
@@ -103,6 +137,7 @@ void WorkerKeeper::perform(Action action, Event cause) {
             break;
         case Action::kForgetDeaths:
             policy_.forget();
+            was_late_ = false;
             break;
         case Action::kConsultPolicy:
             consult_policy();
@@ -112,7 +147,7 @@ void WorkerKeeper::perform(Action action, Event cause) {
             break;
         case Action::kReportDeath:
             record_death(
-                log::Level::kInfo,
+                last_death_.ordered ? log::Level::kInfo : log::Level::kWarning,
                 machine_.state() == State::kStopped ? "it stays down" : "starting it again",
                 Clock::duration{0});
             break;
@@ -122,28 +157,37 @@ void WorkerKeeper::perform(Action action, Event cause) {
     }
 }
 
-void WorkerKeeper::launch() {
-    restarts_ += machine_.launch() > 1 ? 1U : 0U;
+void WorkerKeeper::launch(Event cause) {
+    if (machine_.launch() > 1 && cause != Event::kBackoffElapsed) {
+        ++ordered_restarts_;
+    } else if (std::exchange(after_death_, false)) {
+        ++restarts_;
+    }
+    after_death_ = false;
     launched_at_ = Clock::now();
     ready_at_.reset();
     last_death_ = {};
     cause_.clear();
     ordered_signal_ = 0;
     killed_by_us_ = false;
+    told_to_end_ = false;
+    condemned_ = false;
     executed_ = true;
     core_since_.reset();
     real_ = -1;
     told_left_ = false;
     left_behind_.clear();
     before_ready_ = 0;
+    waits_ = false;
+    excused_ = false;
+    start_beat_.reset();
     // First of all: whatever goes wrong below, what lies there is its predecessor's.
     const auto vitals = surroundings_.group.vital_signs(index_);
     incarnation_before_ = vitals ? vitals->incarnation : 0;
     const std::string name = program_name(surroundings_.config, index_, settings_);
     const Program program = find_program(name, surroundings_.context);
     if (!program.found) {
-        fail_to_launch(name, "no such executable beside the supervisor (" +
-                                 surroundings_.context.own_directory + ") or in PATH");
+        fail_to_launch(not_found(name, surroundings_.context));
         return;
     }
     try {
@@ -239,6 +283,7 @@ void WorkerKeeper::send(int signal) const {
 }
 
 void WorkerKeeper::terminate(Event cause) {
+    told_to_end_ = true;
     cause_ = cause == Event::kRestart ? "restarted by order" : "stopped by order";
     // One that is stopped could not obey. First: after SIGTERM it would meet a worker that is
     // ending already, and take away the SIGSTOP with which a debugger, or LeakSanitizer at exit,
@@ -251,13 +296,18 @@ void WorkerKeeper::terminate(Event cause) {
 void WorkerKeeper::kill(Event cause) {
     const pid_t pid = pid_ >= 0 ? pid_ : last_death_.pid;  // what it has left may be what is killed
     if (cause == Event::kStartLimit) {
-        log_killed(index_, pid, "was not ready", settings_.start_limit);
-        cause_ = "it was not ready within " + to_text(settings_.start_limit);
+        const std::string doing = hindrance();
+        log_killed(index_, pid, "was not ready", settings_.start_limit, doing);
+        condemned_ = true;
+        cause_ = "it was not ready within " + to_text(settings_.start_limit) +
+                 (doing.empty() ? "" : ": it " + doing);
     } else if (cause == Event::kGraceElapsed) {
-        log_killed(index_, pid, "did not end", settings_.stop_grace);
+        log_killed(index_, pid, "did not end", settings_.stop_grace, "");
         cause_ += ", and did not end within " + to_text(settings_.stop_grace);
     } else {
-        cause_ = "stopped by order";
+        // One that we kill already, because it hangs or was not ready in time, dies of that.
+        told_to_end_ = !condemned_;
+        cause_ = condemned_ ? cause_ : "stopped by order";
     }
     killed_by_us_ = true;
     send(SIGKILL);
@@ -281,13 +331,25 @@ void WorkerKeeper::on_timer(Event event) {
     const bool would_kill = event == Event::kGraceElapsed || event == Event::kStartLimit;
     if (would_kill && waits_for_core()) {
         arm(kCoreLook, event);
-    } else {
-        observe(event);
+        return;
     }
+    if (event == Event::kStartLimit) {
+        watch_start();
+        if (waits_) {
+            excused_ = true;
+            arm(kWaitLook, event);
+            return;
+        }
+        if (std::exchange(excused_, false)) {
+            arm(settings_.start_limit, event);  // all it waited for is there only now
+            return;
+        }
+    }
+    observe(event);
 }
 
-void WorkerKeeper::fail_to_launch(const std::string& program, const std::string& reason) {
-    exec_failure_ = program + ": " + reason;
+void WorkerKeeper::fail_to_launch(const std::string& failure) {
+    exec_failure_ = failure;
     last_death_ = certify(std::nullopt);
     observe(Event::kExecFailed);
 }

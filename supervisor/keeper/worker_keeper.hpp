@@ -48,6 +48,8 @@ class WorkerKeeper {
         OomWatch& oom;
         Kin& kin;
         RestartPolicy::Random random;
+        /// Whether a worker other than this one has never been there in the group's life.
+        std::function<bool(WorkerIndex worker)> others_missing;
         /// Called after each change of state, and before what it leads to. Must not order anything.
         std::function<void(WorkerIndex worker, Event event, State before, State after)> on_change;
         /// Has all workers checked soon, once for all that ask.
@@ -67,6 +69,9 @@ class WorkerKeeper {
     /// Takes over what the configuration says of this worker now: limits at once; with `process`
     /// also the command and the environment, for the next launch.
     void adopt_settings(bool process);
+    /// Gives it these settings, for the next launch, and returns those that it had.
+    WorkerSettings exchange_process(WorkerSettings settings);
+    [[nodiscard]] const WorkerSettings& settings() const noexcept { return settings_; }
     /// Whether the configuration has another command or environment than it was given.
     [[nodiscard]] bool outdated() const;
     /// Asks the kernel whether the process has ended, and buries it if so. Cheap; called on every
@@ -77,6 +82,10 @@ class WorkerKeeper {
     /// Ends what is left of a buried process, and goes on with what follows the death when nothing
     /// is, or after kMostEnding. After check() of all, and Kin::look().
     void settle();
+    /// Looks whether a worker that starts only waits for another that has never been there: it has
+    /// attached, and gives signs of life. Then its start limit does not end it. To be called now
+    /// and then while it starts.
+    void watch_start();
     /// Looks whether the worker still gives signs of life. To be called several times within the
     /// shortest heartbeat limit.
     void watch();
@@ -87,6 +96,21 @@ class WorkerKeeper {
     /// Counts the launches.
     [[nodiscard]] std::uint64_t launch_number() const noexcept { return machine_.launch(); }
     [[nodiscard]] State state() const noexcept { return machine_.state(); }
+    /// Whether it died, hangs or was not ready in time, and has not been ready since, nor stopped.
+    [[nodiscard]] bool troubled() const noexcept { return troubled_; }
+    /// As the last watch_start() found.
+    [[nodiscard]] bool waits() const noexcept {
+        return waits_ && machine_.state() == State::kStarting;
+    }
+    /// Whether it may still become ready for the first time, or again by order: not if it only
+    /// waits, was not ready in time, or dies again and again.
+    [[nodiscard]] bool on_its_way() const noexcept;
+    /// Why it is not ready, for "worker 1 failed: …"; empty if there is nothing to say. With `look`
+    /// it looks at the process too, which costs some files of /proc.
+    [[nodiscard]] std::string why_not_ready(bool look) const;
+    [[nodiscard]] std::uint32_t deaths_in_a_row() const noexcept {
+        return policy_.deaths_in_a_row();
+    }
     [[nodiscard]] WorkerIndex index() const noexcept { return index_; }
     /// What of the last process could not be ended, and why: for whoever ordered its end. Empty as
     /// it should be.
@@ -99,7 +123,7 @@ class WorkerKeeper {
     void carry_out(Event event, State before, const Step& step);
     void perform(Action action, Event cause);
 
-    void launch();
+    void launch(Event cause);
     void adopt(Child child);
     void watch_readiness();
     void read_readiness(std::uint64_t launch, std::size_t length);
@@ -109,6 +133,10 @@ class WorkerKeeper {
     [[nodiscard]] Certificate certify(std::optional<int> status) const;
     void record_death(log::Level level, std::string consequence, Clock::duration backoff);
     void report_exec_failure();
+    void note_state(State before, State after, Event event);
+    /// What keeps its process from becoming ready, as far as the kernel tells: "is stopped by a
+    /// signal …"; empty if there is no process, or nothing odd about it.
+    [[nodiscard]] std::string hindrance() const;
     void consult_policy();
     void retry_busy();
     void restart_after(Clock::duration delay);
@@ -119,7 +147,7 @@ class WorkerKeeper {
     void arm(Clock::duration delay, Event event);
     void on_timer(Event event);
     [[nodiscard]] bool waits_for_core();
-    void fail_to_launch(const std::string& program, const std::string& reason);
+    void fail_to_launch(const std::string& failure);
 
     [[nodiscard]] bool attached(const VitalSigns& vitals) const noexcept;
     /// The process that attached: a worker that is a script has it below the shell that we started.
@@ -152,8 +180,10 @@ class WorkerKeeper {
     std::uint32_t incarnation_before_ = 0;  ///< as the group told it at the launch
     bool executed_ = true;
     bool killed_by_us_ = false;
-    int ordered_signal_ = 0;  ///< the last that an operator sent through us
-    std::string cause_;       ///< why we end it; empty: we do not
+    bool told_to_end_ = false;  ///< by order: its end is no death
+    bool condemned_ = false;    ///< by us: it hung, or was not ready in time
+    int ordered_signal_ = 0;    ///< the last that an operator sent through us
+    std::string cause_;         ///< why we end it; empty: we do not
     HangWatch hang_;
     std::uint64_t last_read_ = 0;  ///< messages it had read when its reads were looked at last
     std::optional<std::chrono::nanoseconds> cpu_when_silent_;  ///< used when its silence began
@@ -169,7 +199,16 @@ class WorkerKeeper {
 
     Certificate last_death_;
     std::string exec_failure_;  ///< program and reason, of the last launch
-    std::uint64_t restarts_ = 0;
+    // Its start.
+    bool troubled_ = false;
+    bool was_late_ = false;  ///< not ready in time once since it was ready or ordered last
+    bool waits_ = false;
+    bool excused_ = false;                       ///< its start limit has passed, while it waited
+    std::optional<std::uint64_t> start_beat_{};  ///< heartbeat when it was looked at last
+    Clock::time_point beat_at_{};                ///< when that was new
+    bool after_death_ = false;                   ///< the next launch replaces one that died
+    std::uint64_t restarts_ = 0;                 ///< after deaths
+    std::uint64_t ordered_restarts_ = 0;         ///< launches by order, after the first
     std::uint64_t hangs_ = 0;
     DeathRecord deaths_;
 };

@@ -14,6 +14,22 @@ namespace shmipc::supervisor {
 
 using namespace std::chrono_literals;
 
+namespace {
+
+/// Signs of life that a worker owes while it waits at its start, if it owes none later.
+constexpr std::chrono::milliseconds kBeatPatience{30'000};
+/// A worker that died this often in a row, and was never ready between, does not just need time.
+constexpr std::uint32_t kDeathsOfTheDoomed = 3;
+/// Of the processes below a worker.
+constexpr std::size_t kFamilyLookedAt = 16;
+
+/// Ended by its supervisor, since it hung or was not ready in time: how is of no interest then.
+bool condemned_by_us(const Certificate& certificate) {
+    return !certificate.cause.empty() && certificate.cause != kSentByOrder;
+}
+
+}  // namespace
+
 bool WorkerKeeper::attached(const VitalSigns& vitals) const noexcept {
     // Otherwise these are its predecessor's signs: it has not attached yet, or never will.
     return pid_ >= 0 && vitals.incarnation != incarnation_before_;
@@ -40,6 +56,73 @@ std::string WorkerKeeper::doing(const std::optional<ProcessSight>& sight) const 
     }
     return describe_silence(*sight, sight->cpu - cpu_when_silent_.value_or(sight->cpu),
                             hang_.silence());
+}
+
+void WorkerKeeper::watch_start() {
+    waits_ = false;
+    if (machine_.state() != State::kStarting || pid_ < 0) {
+        return;
+    }
+    const auto vitals = surroundings_.group.vital_signs(index_);
+    if (!vitals || !attached(*vitals) || vitals->state != layout::WorkerState::kAttached) {
+        return;
+    }
+    const Clock::time_point now = Clock::now();
+    if (start_beat_ != vitals->heartbeat) {
+        start_beat_ = vitals->heartbeat;
+        beat_at_ = now;
+    }
+    // As after the start: who gives no sign for that long does not wait, it hangs.
+    const auto patience =
+        settings_.heartbeat_limit == 0ms ? kBeatPatience : settings_.heartbeat_limit;
+    waits_ = now - beat_at_ < patience && surroundings_.others_missing(index_);
+}
+
+bool WorkerKeeper::on_its_way() const noexcept {
+    const State state = machine_.state();
+    if (!is_active(state) || state == State::kRunning || state == State::kStopping || waits()) {
+        return false;
+    }
+    // Once may be an accident, and what cannot be started now may be so in a moment.
+    const Certificate* const death = deaths_.last_death();
+    return !was_late_ && (policy_.deaths_in_a_row() < kDeathsOfTheDoomed || death == nullptr ||
+                          kind_of(*death) == DeathKind::kNotStarted);
+}
+
+std::string WorkerKeeper::hindrance() const {
+    if (pid_ < 0) {
+        return "";
+    }
+    // Of a script it may be the real worker below it.
+    for (const pid_t pid : family_of(pid_, kFamilyLookedAt)) {
+        const auto seen = look_at(pid);
+        std::string found = seen ? describe_hindrance(*seen) : "";
+        if (!found.empty()) {
+            return found + (pid == pid_ ? "" : ", that is its child " + std::to_string(pid));
+        }
+    }
+    return "";
+}
+
+std::string WorkerKeeper::why_not_ready(bool look) const {
+    const std::string now = look ? hindrance() : "";
+    if (!now.empty()) {
+        return "it " + now;
+    }
+    if (machine_.state() == State::kAborting) {
+        return cause_;
+    }
+    if (machine_.state() == State::kBackoff && !after_death_) {
+        return "another process holds its identity";
+    }
+    const Certificate* const death = deaths_.last_death();
+    if (!troubled_ || death == nullptr) {
+        return "";
+    }
+    if (kind_of(*death) == DeathKind::kNotStarted && !exec_failure_.empty()) {
+        return exec_failure_;
+    }
+    return condemned_by_us(*death) ? death->cause : how_it_ended(*death);
 }
 
 void WorkerKeeper::watch() {
@@ -97,6 +180,7 @@ void WorkerKeeper::on_hung(Clock::time_point now) {
 }
 
 void WorkerKeeper::abort_hung() {
+    condemned_ = true;
     cause_ = "it hung";
     // Not to the whole group: a shell that leads it would die at once, and what a dead leader
     // leaves in its group is killed, in the middle of its core.
@@ -124,6 +208,8 @@ WorkerReport WorkerKeeper::report(const ConsumerTotals& totals) const {
     report.index = index_;
     report.state = machine_.state();
     report.restarts = restarts_;
+    report.ordered_restarts = ordered_restarts_;
+    report.ordered_ends = deaths_.ordered();
     report.deaths = deaths_.tally();
     report.hangs = hangs_;
     report.read = totals.read;

@@ -177,16 +177,21 @@ void add_worker_deaths(Families& families, const GroupReport& group) {
         Count{"unknown", &DeathTally::unknown},
     };
     per_worker(families, group, "shmipc_worker_restarts_total", "counter",
-               "Restarts of the worker by this supervisor.", &WorkerReport::restarts);
-    for_each_worker(families, group, "shmipc_worker_deaths_total", "counter",
-                    "Deaths of the worker under this supervisor, by how it died.",
-                    [&](const WorkerReport& worker, const Label& label) {
-                        for (const auto& [how, count] : kCounts) {
-                            families.sample({label, {"how", how}}, worker.deaths.*count);
-                        }
-                    });
+               "Restarts of the worker by this supervisor after deaths.", &WorkerReport::restarts);
+    for_each_worker(
+        families, group, "shmipc_worker_deaths_total", "counter",
+        "Deaths of the worker under this supervisor that nobody ordered, by how it died.",
+        [&](const WorkerReport& worker, const Label& label) {
+            for (const auto& [how, count] : kCounts) {
+                families.sample({label, {"how", how}}, worker.deaths.*count);
+            }
+        });
     per_worker(families, group, "shmipc_worker_hangs_total", "counter",
                "Times that the worker was aborted because it hung.", &WorkerReport::hangs);
+    per_worker(families, group, "shmipc_worker_ordered_restarts_total", "counter",
+               "Starts of the worker by order, after its first.", &WorkerReport::ordered_restarts);
+    per_worker(families, group, "shmipc_worker_ordered_ends_total", "counter",
+               "Ends of the worker by order, which are no deaths.", &WorkerReport::ordered_ends);
 }
 
 void add_worker_messages(Families& families, const GroupReport& group) {

@@ -55,9 +55,19 @@ std::string to_text(std::chrono::milliseconds duration) {
 }
 
 std::string name_workers(const std::vector<WorkerIndex>& workers) {
-    std::string text = workers.size() == 1 ? "worker" : "workers";
-    for (std::size_t i = 0; i < workers.size(); ++i) {
-        text += (i == 0 ? " " : ", ") + std::to_string(to_number(workers[i]));
+    std::string text = workers.size() == 1 ? "worker " : "workers ";
+    for (std::size_t first = 0; first < workers.size();) {
+        std::size_t last = first;
+        while (last + 1 < workers.size() &&
+               to_number(workers[last + 1]) == to_number(workers[last]) + 1) {
+            ++last;
+        }
+        text += first == 0 ? "" : ", ";
+        text += std::to_string(to_number(workers[first]));
+        if (last != first) {
+            text += (last == first + 1 ? ", " : "-") + std::to_string(to_number(workers[last]));
+        }
+        first = last + 1;
     }
     return text;
 }

@@ -19,7 +19,7 @@ std::optional<std::uint64_t> parse_number(std::string_view text, std::uint64_t m
 /// "90s", "250ms", "1h": as parse_duration() reads it, in the largest unit that is exact.
 std::string to_text(std::chrono::milliseconds duration);
 
-/// "worker 1", "workers 0, 2, 3".
+/// "worker 1", "workers 0, 2-5", in the order in which they are given.
 std::string name_workers(const std::vector<WorkerIndex>& workers);
 
 /// The word with the fewest changes of a letter from `word`; empty if none is similar.

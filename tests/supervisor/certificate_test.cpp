@@ -53,6 +53,44 @@ TEST_CASE("an obituary says who, how, after how long, and what follows") {
           std::string::npos);
 }
 
+TEST_CASE("who was told to end and did has obeyed, however it did it, unless it crashed") {
+    CHECK(obeyed(exited(0)));
+    CHECK(obeyed(exited(143)));
+    CHECK(obeyed(killed(SIGTERM)));
+    CHECK(obeyed(killed(SIGKILL)));
+    CHECK(obeyed(std::nullopt));
+    CHECK_FALSE(obeyed(killed(SIGSEGV)));
+    CHECK_FALSE(obeyed(dumped(SIGABRT)));
+}
+
+TEST_CASE("ends that were ordered are counted apart, and push no death out of the record") {
+    DeathRecord record;
+    const auto end = [&](std::uint32_t pid, bool ordered) {
+        Certificate certificate = death_of(ordered ? exited(0) : killed(SIGKILL));
+        certificate.pid = static_cast<pid_t>(pid);
+        certificate.ordered = ordered;
+        record.add(certificate);
+    };
+    CHECK(record.last_death() == nullptr);
+    end(1, true);
+    CHECK(record.last_death() == nullptr);
+    CHECK(record.tally().sum() == 0);
+    for (std::uint32_t i = 0; i < kDeathsKept - 1; ++i) {
+        end(100 + i, false);
+    }
+    for (std::uint32_t i = 0; i < 100; ++i) {
+        end(1000 + i, true);
+    }
+    CHECK(record.ordered() == 101);
+    CHECK(record.tally().sum() == kDeathsKept - 1);
+    CHECK(record.tally().exited == 0);
+    REQUIRE(record.last().size() == kDeathsKept);
+    CHECK(record.last().front().pid == 100);
+    CHECK(record.last().back().pid == 1099);
+    REQUIRE(record.last_death() != nullptr);
+    CHECK(record.last_death()->pid == 100 + static_cast<pid_t>(kDeathsKept) - 2);
+}
+
 TEST_CASE("an obituary names the messages held, up to a limit") {
     Certificate certificate = death_of(killed(SIGKILL));
     certificate.held = {{WorkerIndex{2}, 17}};

@@ -37,6 +37,8 @@ TEST_CASE("an empty file is the defaults") {
     CHECK(config.group.capacity == 64);
     CHECK(config.worker.command.front() == "shmipc-worker");
     CHECK(config.worker.start_limit == 10s);
+    CHECK(config.start_requires == 1);
+    CHECK(config.rollback);
     CHECK(config.origins.empty());
 }
 
@@ -266,4 +268,38 @@ TEST_CASE("the file that is shipped documents every key, at its default") {
         CAPTURE(key);
         CHECK(config.origins.count(key) == 1);
     }
+}
+
+TEST_CASE("where no start limit is set it grows with the group") {
+    CHECK(default_start_limit(2) == 10s);
+    CHECK(default_start_limit(50) == 10s);
+    CHECK(default_start_limit(1024) == 204'800ms);
+    Config config = read_config(
+        "workers = 1024\n[worker.1]\nstop_grace = \"1s\"\n[worker.2]\nstart_limit = \"5s\"",
+        "x.toml");
+    set_defaults(config);
+    CHECK(config.settings_of(WorkerIndex{0}).start_limit == 204'800ms);
+    CHECK(config.settings_of(WorkerIndex{1}).start_limit == 204'800ms);
+    CHECK(config.settings_of(WorkerIndex{2}).start_limit == 5s);
+    config = read_config("workers = 1024\n[worker]\nstart_limit = \"1s\"\n[worker.1]", "x.toml");
+    set_defaults(config);
+    CHECK(config.settings_of(WorkerIndex{0}).start_limit == 1s);
+    CHECK(config.settings_of(WorkerIndex{1}).start_limit == 1s);
+}
+
+TEST_CASE("how many workers a start requires is a number of the group's, or all") {
+    const auto required = [](const std::string& value) {
+        return read_config("[restart]\nstart_requires = " + value, "x.toml").start_requires;
+    };
+    CHECK(required("2") == 2);
+    CHECK(required("\"all\"") == kAllWorkers);
+    for (const char* const wrong : {"0", "-1", "1025", "1.5", "\"some\"", "\"\"", "true", "[1]"}) {
+        CAPTURE(wrong);
+        CHECK_THROWS_AS((void)required(wrong), ConfigError);
+    }
+    const Config config = read_config("workers = 3\n[restart]\nstart_requires = 4", "x.toml");
+    CHECK_THROWS_WITH_AS(check_config(config),
+                         "x.toml:3:1: 'restart.start_requires' is 4: the group has 3 workers; "
+                         "expected 1 … 3, or \"all\"",
+                         ConfigError);
 }

@@ -46,4 +46,6 @@ TEST_CASE("workers are named in the singular and in the plural") {
     using shmipc::WorkerIndex;
     CHECK(name_workers({WorkerIndex{1}}) == "worker 1");
     CHECK(name_workers({WorkerIndex{0}, WorkerIndex{2}, WorkerIndex{3}}) == "workers 0, 2, 3");
+    CHECK(name_workers({WorkerIndex{0}, WorkerIndex{1}, WorkerIndex{2}, WorkerIndex{5}}) ==
+          "workers 0-2, 5");
 }

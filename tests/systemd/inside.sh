@@ -749,6 +749,35 @@ no_file_left() {
     [[ -z $left && ! -e /run/shmipc ]]
 }
 
+# One broken worker is that worker's matter, at the start as at noon; and a group that cannot start at
+# all is tried less and less often, but never given up.
+one_broken_worker() {
+    local main good='command = ["/bin/sh", "-c", "echo >&3; exec sleep 100000"]'
+    printf '[worker]\nheartbeat_limit = "0s"\n%s\n[worker.1]\ncommand = ["/bin/sh", "-c", "exit 3"]\n' "$good" | configure
+    forget_failures
+    check 'one worker that dies again and again: the service starts' systemctl restart shmipc
+    check 'the status says who, and of what' eventually says '^2/3 workers ready: worker 1 (keeps dying|failed): exited with status 3'
+    main=$(property MainPID)
+    kill -KILL "$main"
+    check 'and it starts again after kill -9' eventually another_main "$main"
+    check 'with the same status' eventually says '^2/3 workers ready: worker 1 '
+    mark
+    printf '[worker]\nheartbeat_limit = "0s"\n%s\n[worker.1]\ncommand = ["/usr/bin/shmipc-worekr"]\n' "$good" | configure
+    check 'a reload with a program that is missing fails' no systemctl reload shmipc
+    check 'it says which, before anybody was stopped' told 'the new command of worker 1 cannot be executed: /usr/bin/shmipc-worekr'
+    printf '[worker]\nheartbeat_limit = "0s"\n%s\n' "$good" | configure
+    check 'the mended file is taken' systemctl reload shmipc
+    check 'and the group is whole again' eventually told 'the group is whole again: 3/3 workers ready'
+    printf '[worker]\ncommand = ["/bin/sh", "-c", "exit 3"]\n[restart]\nmax_restarts = 1\ninitial = "1ms"\n' | configure
+    systemctl stop shmipc
+    systemctl start shmipc --no-block
+    check 'a group that cannot start waits before it is tried again' eventually says '^waiting: the last [0-9]+ starts failed, at last because: .*next try in '
+    check 'and is not given up' is ActiveState activating
+    check 'systemctl stop ends that' systemctl stop shmipc
+    configure <<<'workers = 3'
+    forget_failures
+}
+
 installation
 starting
 dying
@@ -758,6 +787,7 @@ killing_the_supervisor
 hanging
 reloading
 refusing
+one_broken_worker
 check 'systemctl start after all that' systemctl start shmipc
 stray_output
 journald_in_trouble

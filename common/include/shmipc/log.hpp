@@ -61,14 +61,18 @@ enum class Event : std::uint8_t {
     kWorkerExecFailed,
     kWorkerKilled,
     kWorkerHung,
-    kWorkerSlow,       ///< no sign of life for half of what counts as hung
-    kWorkerRecovered,  ///< was slow, and is not any more
-    kWorkerSignalled,  ///< by order
+    kWorkerSlow,        ///< no sign of life for half of what counts as hung
+    kWorkerRecovered,   ///< was slow, and is not any more
+    kWorkerSignalled,   ///< by order
+    kWorkerReadyAgain,  ///< any worker, after the start of the group
     // The supervisor's.
     kGroupCreated,
     kGroupRemoved,
     kSupervisorStarting,
+    kStartDelayed,  ///< the last starts failed
     kSupervisorReady,
+    kGroupDegraded,  ///< a worker that should be ready is not
+    kGroupWhole,     ///< all that should be ready are so again
     kSupervisorStopping,
     kSupervisorStopped,
     kSupervisorFailed,

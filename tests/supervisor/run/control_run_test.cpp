@@ -273,6 +273,61 @@ TEST_CASE("a stopped worker that dies on the way down is not restarted") {
     CHECK(text(deaths[0], "consequence") == "it stays down");
 }
 
+TEST_CASE("what is ordered is neither a death nor a restart") {
+    const SupervisorRun run;
+    Process supervisor = run.start(script_worker(kGood));
+    require_line(supervisor, "3/3 workers ready");
+    auto client = connect(run);
+    client.call("io.shmipc.Restart");
+    client.call("io.shmipc.Stop", worker_list({2}));
+    client.call("io.shmipc.Start", worker_list({2}));
+    const auto check = [&](std::size_t worker, std::int64_t restarts, std::int64_t ordered) {
+        CAPTURE(worker);
+        const json::array workers = status(client);
+        CHECK(number(workers[worker], "restarts") == restarts);
+        CHECK(number(workers[worker], "deaths") == restarts);
+        CHECK(number(workers[worker], "ordered_restarts") == ordered);
+        CHECK(number(workers[worker], "ordered_ends") == ordered);
+    };
+    check(0, 0, 1);
+    check(2, 0, 2);
+    for (const json::value& end : client.call("io.shmipc.Autopsy").at("deaths").as_array()) {
+        CHECK(end.at("ordered").as_bool());
+    }
+    const std::string metrics = text(client.call("io.shmipc.Metrics"), "text");
+    const std::string worker = "{group=\"" + run.group() + "\",worker=\"2\"";
+    for (const std::string& line : {"shmipc_worker_restarts_total" + worker + "} 0\n",
+                                    "shmipc_worker_deaths_total" + worker + ",how=\"exited\"} 0\n",
+                                    "shmipc_worker_ordered_restarts_total" + worker + "} 2\n",
+                                    "shmipc_worker_ordered_ends_total" + worker + "} 2\n"}) {
+        CAPTURE(line);
+        CHECK(metrics.find(line) != std::string::npos);
+    }
+    // A signal is no order to end: what dies of it is restarted like any other.
+    client.call("io.shmipc.Kill", worker_list({0}));
+    require_line(supervisor, "the group is whole again: 3/3 workers ready");
+    check(0, 1, 1);
+}
+
+TEST_CASE(
+    "ready again, degraded and whole are told of any worker, also of one without the library") {
+    const SupervisorRun run;
+    Process supervisor = run.start(script_worker(kGood), {"--log-format", "json"});
+    require_line(supervisor, "\"supervisor_ready\"");
+    auto client = connect(run);
+    client.call("io.shmipc.Kill", worker_list({1}));
+    const std::string degraded = require_line(supervisor, "\"group_degraded\"");
+    CHECK(degraded.find("2/3 workers ready: worker 1 died: was killed by signal 9 (KILL)") !=
+          std::string::npos);
+    const std::string again = require_line(supervisor, "\"worker_ready_again\"");
+    CHECK(again.find("\"SHMIPC_WORKER\":1") != std::string::npos);
+    require_line(supervisor, "\"group_whole\"");
+    // By order nothing is degraded, and what is ready again says so.
+    client.call("io.shmipc.Restart", worker_list({2}));
+    require_line(supervisor, "\"worker_ready_again\"");
+    CHECK(occurrences(supervisor.output(), "\"group_degraded\"") == 1);
+}
+
 TEST_CASE("a slow worker holds up the stop of nobody else") {
     const SupervisorRun run;
     Process supervisor =

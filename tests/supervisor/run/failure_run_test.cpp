@@ -1,16 +1,25 @@
 // The supervisor with workers that do what they should not. Scripts of sh stand for them.
 #include <doctest/doctest.h>
 
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <thread>
+#include <vector>
+
+#include <shmipc/os.hpp>
 
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "control_fixture.hpp"
@@ -31,6 +40,44 @@ std::string good_once(const SupervisorRun& run, const std::string& then) {
     const std::string mark = run.directory() + "/lived-$0";
     return "[ -e " + mark + " ] && { " + then + "; }; : >" + mark + "; " + kGood;
 }
+
+/// A service manager that listens to one supervisor after the other.
+class Manager {
+  public:
+    explicit Manager(const SupervisorRun& run)
+        : path_(run.directory() + "/notify"),
+          socket_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        REQUIRE(path_.size() < sizeof(address.sun_path));
+        std::memcpy(address.sun_path, path_.c_str(), path_.size());
+        REQUIRE(::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address),
+                       sizeof(address)) == 0);
+    }
+    [[nodiscard]] std::vector<std::string> environment() const {
+        return {"NOTIFY_SOCKET=" + path_};
+    }
+    /// The first message from now on that contains `text`; empty if none comes.
+    std::string wait_for(const std::string& text) const {
+        const auto deadline = std::chrono::steady_clock::now() + kPatience;
+        std::array<char, 8192> bytes{};
+        while (std::chrono::steady_clock::now() < deadline) {
+            pollfd readable{.fd = socket_.get(), .events = POLLIN, .revents = 0};
+            ::poll(&readable, 1, 1000);
+            const ssize_t length = ::recv(socket_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
+            const std::string message(bytes.data(),
+                                      length > 0 ? static_cast<std::size_t>(length) : 0);
+            if (!message.empty() && message.find(text) != std::string::npos) {
+                return message;
+            }
+        }
+        return "";
+    }
+
+  private:
+    std::string path_;
+    shmipc::os::Fd socket_;
+};
 
 }  // namespace
 
@@ -111,7 +158,8 @@ TEST_CASE("one worker that cannot be executed leaves the others running") {
     const SupervisorRun run;
     Process supervisor =
         run.start(script_worker(kGood) + "[worker.1]\ncommand = [\"/nonexistent\"]\n");
-    require_line(supervisor, "2/3 workers ready; failed: worker 1");
+    require_line(supervisor,
+                 "2/3 workers ready: worker 1 failed: /nonexistent: No such file or directory");
     supervisor.signal(SIGTERM);
     CHECK(supervisor.exit_code() == 0);
 }
@@ -125,14 +173,114 @@ TEST_CASE("one worker that cannot be executed ends the start if failures end the
     CHECK(run.objects().empty());
 }
 
-TEST_CASE("a worker that is not ready in time fails the start") {
+TEST_CASE("a worker that is not ready in time leaves the others running, and is tried again") {
     const SupervisorRun run;
     Process supervisor = run.start(script_worker(kGood) +
                                    "start_limit = \"300ms\"\n[worker.2]\n"
                                    "command = [\"/bin/sh\", \"-c\", \"exec sleep 1000\"]\n");
-    require_line(supervisor, "the start failed: not ready within 300ms: worker 2");
-    CHECK(supervisor.exit_code() == 69);
+    require_line(supervisor, "2/3 workers ready: worker 2 ");
+    require_line(supervisor, "(2 deaths in a row)");
+    CHECK(supervisor.output().find("was not ready within 300ms: killed") != std::string::npos);
+    CHECK(supervisor.output().find("the start failed") == std::string::npos);
+    supervisor.signal(SIGTERM);
+    CHECK(supervisor.exit_code() == 0);
+}
+
+TEST_CASE("a worker that is not ready in time fails the start where all are required") {
+    for (const char* const key :
+         {"start_requires = \"all\"", "start_requires = 3", "on_failure = \"exit\""}) {
+        CAPTURE(key);
+        const SupervisorRun run;
+        Process supervisor =
+            run.start(script_worker(kGood) +
+                      "start_limit = \"300ms\"\n[worker.2]\n"
+                      "command = [\"/bin/sh\", \"-c\", \"exec sleep 1000\"]\n[restart]\n" +
+                      key + "\n");
+        const std::string line =
+            require_line(supervisor,
+                         "the start failed: not ready within 300ms, 2/3 workers ready and all "
+                         "required: worker 2 ");
+        CHECK(line.find("shmipc-supervisor --group " + run.group()) != std::string::npos);
+        CHECK(supervisor.exit_code() == 69);
+        CHECK(run.objects().empty());
+    }
+}
+
+TEST_CASE("a start counts with as many workers as are required, and not with fewer") {
+    const std::string broken = "command = [\"/bin/sh\", \"-c\", \"exit 3\"]\n";
+    const std::string toml = script_worker(kGood) + "start_limit = \"1s\"\n[worker.0]\n" + broken +
+                             "[worker.2]\n" + broken + "[restart]\nstart_requires = ";
+    {
+        const SupervisorRun run;
+        Process supervisor = run.start(toml + "1\n");
+        require_line(supervisor,
+                     "1/3 workers ready: workers 0, 2 keep dying: exited with status 3, ");
+        supervisor.signal(SIGTERM);
+        CHECK(supervisor.exit_code() == 0);
+    }
+    {
+        const SupervisorRun run;
+        Process supervisor = run.start(toml + "2\n");
+        require_line(supervisor, "1/3 workers ready and 2 required: workers 0, 2 ");
+        CHECK(supervisor.exit_code() == 69);
+        CHECK(run.objects().empty());
+    }
+}
+
+TEST_CASE("a worker that dies again and again does not hold up the start of the others") {
+    const SupervisorRun run;
+    Process supervisor = run.start(script_worker(kGood) +
+                                   "start_limit = \"1h\"\n[worker.1]\n"
+                                   "command = [\"/bin/sh\", \"-c\", \"kill -SEGV $$\"]\n");
+    require_line(supervisor,
+                 "2/3 workers ready: worker 1 keeps dying: was killed by signal 11 (SEGV)");
+    require_line(supervisor, "the group is degraded: 2/3 workers ready: worker 1 keeps dying");
+    supervisor.signal(SIGTERM);
+    CHECK(supervisor.exit_code() == 0);
+}
+
+TEST_CASE(
+    "who only waits for one that was never there is not killed, and it is told who for whom") {
+    const SupervisorRun run;
+    const std::string mark = run.directory() + "/mended";
+    const std::string real = std::string(SHMIPC_WORKER) + " --group " + run.group() +
+                             " --workers 3 --index 1 --max-interval 5ms";
+    Process supervisor =
+        run.start(stock_worker() + "start_limit = \"500ms\"\n[worker.1]\n" +
+                  "command = [\"/bin/sh\", \"-c\", \"[ -e " + mark + " ] && exec " + real +
+                  "; exit 3\"]\n" + "[restart]\nmaximum = \"500ms\"\nmax_restarts = 0\n");
+    const pid_t waiting = require_started(supervisor, 0);
+    const std::string line = require_line(supervisor, "0/3 workers ready: ");
+    CHECK(line.find("worker 1 keeps dying: exited with status 3, ") != std::string::npos);
+    CHECK(line.find("; workers 0, 2 wait for worker 1") != std::string::npos);
+    // Longer than its start limit.
+    std::this_thread::sleep_for(1500ms);
+    CHECK(supervisor.output().find("was not ready") == std::string::npos);
+    std::ofstream(mark) << "";
+    require_line(supervisor, "the group is whole again: 3/3 workers ready");
+    varlink::Client client = connect(run);
+    const json::array workers = status(client);
+    CHECK(number(workers[0], "pid") == waiting);
+    CHECK(number(workers[0], "restarts") == 0);
+    CHECK(number(workers[2], "restarts") == 0);
+    supervisor.signal(SIGTERM);
+    CHECK(supervisor.exit_code() == 0);
     CHECK(run.objects().empty());
+}
+
+TEST_CASE("a start that is held up by a worker that is stopped says so") {
+    const SupervisorRun run;
+    // The process itself, and one below it.
+    Process supervisor =
+        run.start(script_worker("kill -STOP $$") +
+                  "start_limit = \"500ms\"\n[worker.1]\n"
+                  "command = [\"/bin/sh\", \"-c\", \"sh -c 'kill -STOP $$'; true\"]\n"
+                  "[restart]\nmax_restarts = 1\ninitial = \"1ms\"\n");
+    require_line(supervisor, "within 500ms: killed; it is stopped by a signal (SIGSTOP, ");
+    const std::string line = require_line(supervisor, "the start failed: ");
+    CHECK(line.find("is stopped by a signal") != std::string::npos);
+    CHECK(supervisor.output().find(", that is its child ") != std::string::npos);
+    CHECK(supervisor.exit_code() == 69);
 }
 
 TEST_CASE("workers that were ready in time are so for a supervisor that did not run meanwhile") {
@@ -155,8 +303,9 @@ TEST_CASE("rubbish where readiness is told neither makes a worker ready nor keep
     Process supervisor =
         run.start(script_worker(kGood) +
                   "start_limit = \"1s\"\n[worker.1]\ncommand = [\"/bin/sh\", \"-c\", "
-                  "\"cat /dev/zero >&3; exec sleep 1000\"]\n");
-    require_line(supervisor, "the start failed: not ready within 1s: worker 1");
+                  "\"cat /dev/zero >&3; exec sleep 1000\"]\n"
+                  "[restart]\nstart_requires = \"all\"\n");
+    require_line(supervisor, "the start failed: not ready within 1s, ");
     CHECK(supervisor.exit_code() == 69);
 }
 
@@ -165,7 +314,8 @@ TEST_CASE("a stop by order during the first start is not held against the next o
     {
         Process first = run.start(stock_worker() +
                                   "start_limit = \"1s\"\n[worker.1]\n"
-                                  "command = [\"/bin/sh\", \"-c\", \"exec sleep 1000\"]\n");
+                                  "command = [\"/bin/sh\", \"-c\", \"exec sleep 1000\"]\n"
+                                  "[restart]\non_failure = \"exit\"\n");
         require_started(first, 1);
         connect(run).call("io.shmipc.Stop", {{"workers", {1}}});
         require_line(first, "; stopped by order: worker 1, for which others may wait");
@@ -196,7 +346,7 @@ TEST_CASE("a worker that dies again and again is given up, and the others go on"
                                    "[worker.1]\ncommand = [\"/bin/sh\", \"-c\", \"exit 3\"]\n"
                                    "[restart]\nmax_restarts = 3\ninitial = \"1ms\"\n");
     require_line(supervisor, "worker 1 failed: 3 restarts within 1m were not enough");
-    require_line(supervisor, "2/3 workers ready; failed: worker 1");
+    CHECK(supervisor.output().find("2/3 workers ready: worker 1 ") != std::string::npos);
     CHECK(occurrences(supervisor.output(), "exited with status 3") == 4);
     CHECK(occurrences(supervisor.output(), "restarting at once") == 1);
     supervisor.signal(SIGTERM);
@@ -331,4 +481,67 @@ TEST_CASE("what is refused before the first worker leaves no objects") {
     require_line(supervisor, "192.0.2.1:9464");
     CHECK(supervisor.exit_code() == 71);
     CHECK(run.objects().empty());
+}
+
+TEST_CASE("under a service manager starts that fail one after the other wait longer and longer") {
+    const SupervisorRun run;
+    const Manager manager(run);
+    const std::string toml =
+        script_worker("exit 3") + "[restart]\nmax_restarts = 1\ninitial = \"1ms\"\n";
+    for (int i = 0; i < 2; ++i) {
+        Process supervisor(run.command(toml), manager.environment());
+        const std::string said = manager.wait_for("STATUS=failed: the start failed: ");
+        CHECK(supervisor.exit_code() == 69);
+        CHECK(supervisor.output().find("the last") == std::string::npos);
+        CHECK(said.find("workers 0-2 failed: exited with status 3") != std::string::npos);
+        CHECK(said.find("systemctl restart shmipc@" + run.group()) != std::string::npos);
+    }
+    {
+        Process third(run.command(toml), manager.environment());
+        require_line(third, "the last 2 starts failed, at last because: the start failed: ");
+        CHECK(manager.wait_for("STATUS=waiting: the last 2 starts failed").find("next try in ") !=
+              std::string::npos);
+        CHECK(third.exit_code() == 69);
+    }
+    {
+        // A stop ends the wait, and is the end of the count.
+        Process fourth(run.command(toml), manager.environment());
+        require_line(fourth, "the last 3 starts failed");
+        fourth.signal(SIGTERM);
+        CHECK(fourth.exit_code() == 0);
+        CHECK_FALSE(std::filesystem::exists(run.directory() + "/" + run.group() + ".failures"));
+    }
+    Process fifth(run.command(script_worker(kGood)), manager.environment());
+    require_line(fifth, "3/3 workers ready");
+    CHECK(!manager.wait_for("READY=1").empty());
+    CHECK(fifth.output().find("the last") == std::string::npos);
+    // Told with the change, not with the next pass.
+    CHECK(!manager.wait_for("STATUS=3/3 workers ready, 0 restarts").empty());
+    fifth.signal(SIGTERM);
+    CHECK(fifth.exit_code() == 0);
+}
+
+TEST_CASE("an order begins a start that waits, and without a service manager none does") {
+    const SupervisorRun run;
+    const Manager manager(run);
+    const std::string file = run.directory() + "/" + run.group() + ".failures";
+    timespec now{};
+    REQUIRE(::clock_gettime(CLOCK_BOOTTIME, &now) == 0);
+    const auto fail_often = [&] { std::ofstream(file) << "9 " << now.tv_sec << "\nno camera\n"; };
+    fail_often();
+    {
+        Process supervisor(run.command(script_worker(kGood)), manager.environment());
+        require_line(supervisor,
+                     "the last 9 starts failed, at last because: no camera; the next "
+                     "begins in 1m, or at once with: shmipcctl --group " +
+                         run.group() + " start all");
+        connect(run).call("io.shmipc.Start");
+        require_line(supervisor, "3/3 workers ready");
+        supervisor.signal(SIGTERM);
+        CHECK(supervisor.exit_code() == 0);
+    }
+    fail_often();
+    Process supervisor = run.start(script_worker(kGood));
+    require_line(supervisor, "3/3 workers ready");
+    CHECK(supervisor.output().find("starts failed") == std::string::npos);
 }

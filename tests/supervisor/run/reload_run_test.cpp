@@ -2,7 +2,9 @@
 #include <doctest/doctest.h>
 
 #include <csignal>
+#include <filesystem>
 #include <fstream>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -52,7 +54,7 @@ TEST_CASE("a changed command is rolled out one by one, the next when the last is
     CHECK(numbers(answer.at("rolled")) == std::vector<std::int64_t>{0, 1, 2});
     CHECK(answer.at("applied").as_array().empty());
     CHECK(answer.at("needs_restart").as_array().empty());
-    require_line(supervisor, "configuration reloaded; new command for workers 0, 1, 2");
+    require_line(supervisor, "configuration reloaded; new command for workers 0-2");
     const std::string& output = supervisor.output();
     std::size_t at = 0;
     for (int i = 0; i < 3; ++i) {
@@ -158,12 +160,91 @@ TEST_CASE("a roll-out that fails stops, says where, and those after it keep what
     require_line(supervisor, "worker-2 is of three");
 }
 
+TEST_CASE("a program that cannot be executed is refused before anybody is stopped for it") {
+    const SupervisorRun run;
+    Process supervisor = run.start(generation("one"));
+    require_line(supervisor, "3/3 workers ready");
+    auto client = connect(run);
+    const json::array before = status(client);
+    const std::string script = run.directory() + "/script";
+    std::ofstream(script) << "#!/usr/bin/nope -x\n";
+    std::filesystem::permissions(script, std::filesystem::perms::owner_all);
+    const std::string plain = run.directory() + "/plain";
+    std::ofstream(plain) << "#!/bin/sh\n";
+    std::filesystem::permissions(plain, std::filesystem::perms::owner_read);
+    const std::string empty = run.directory() + "/empty";
+    std::ofstream(empty) << "";
+    std::filesystem::permissions(empty, std::filesystem::perms::owner_all);
+    for (const auto& test : std::map<std::string, std::string>{
+             {"/nonexistent/worker", ": No such file or directory"},
+             {"no-such-worker", ": no such executable beside the supervisor"},
+             {"/etc", ": Is a directory"},
+             {"/dev/null", ": it is no regular file"},
+             {"/etc/passwd/worker", ": Not a directory"},
+             {plain, ": Permission denied"},
+             {empty, ": it is empty"},
+             {script, ": its interpreter /usr/bin/nope cannot be executed: No such file"}}) {
+        const std::string& program = test.first;
+        const std::string& reason = test.second;
+        CAPTURE(program);
+        rewrite(run, generation("one") + "[worker.1]\ncommand = [\"" + program + "\"]\n" +
+                         "stop_grace = \"1s\"\n");
+        try {
+            client.call("io.shmipc.Reload");
+            FAIL_CHECK("accepted");
+        } catch (const varlink::CallError& error) {
+            CHECK(error.error() == "io.shmipc.ConfigInvalid");
+            const std::string told = text(error.parameters(), "reason");
+            CAPTURE(told);
+            CHECK(told.find("the new command of worker 1 cannot be executed: " + program +
+                            reason) != std::string::npos);
+            CHECK(told.find("shmipcctl --group " + run.group() + " reload") != std::string::npos);
+        }
+    }
+    const json::array after = status(client);
+    for (std::size_t i = 0; i < 3; ++i) {
+        CHECK(number(after.at(i), "pid") == number(before.at(i), "pid"));
+    }
+}
+
+TEST_CASE("a worker that fails with a new command goes back to its old one") {
+    const SupervisorRun run;
+    Process supervisor = run.start(generation("one"));
+    require_line(supervisor, "3/3 workers ready");
+    auto client = connect(run);
+    const std::int64_t untouched = number(status(client)[1], "pid");
+    rewrite(run, script_worker("exit 3"));
+    for (int i = 0; i < 2; ++i) {
+        try {
+            client.call("io.shmipc.Reload");
+            FAIL_CHECK("accepted");
+        } catch (const varlink::CallError& error) {
+            CHECK(error.error() == "io.shmipc.RolloutFailed");
+            CHECK(number(error.parameters(), "worker") == 0);
+            CHECK(error.parameters().at("rolled_back").as_bool());
+            CHECK(text(error.parameters(), "reason").find("exited with status 3") !=
+                  std::string::npos);
+        }
+        require_line(supervisor,
+                     "stopped at worker 0, which exited with status 3: it has its old "
+                     "command again");
+        const json::array workers = status(client);
+        CHECK(text(workers[0], "state") == "running");
+        CHECK(number(workers[1], "pid") == untouched);
+    }
+    CHECK(occurrences(supervisor.output(), "worker-0 is of one") == 3);
+    rewrite(run, generation("two"));
+    CHECK(numbers(client.call("io.shmipc.Reload").at("rolled")) ==
+          std::vector<std::int64_t>{0, 1, 2});
+}
+
 TEST_CASE("a roll-out that failed takes down nobody else when it is tried again unmended") {
     const SupervisorRun run;
     Process supervisor = run.start(generation("one"));
     require_line(supervisor, "3/3 workers ready");
     auto client = connect(run);
-    rewrite(run, "[worker]\ncommand = [\"/nonexistent/worker\"]\n");
+    rewrite(run, script_worker("exit 3") +
+                     "[restart]\nrollback = false\nmax_restarts = 1\ninitial = \"1ms\"\n");
     for (int i = 0; i < 3; ++i) {
         try {
             client.call("io.shmipc.Reload");
@@ -171,10 +252,12 @@ TEST_CASE("a roll-out that failed takes down nobody else when it is tried again 
         } catch (const varlink::CallError& error) {
             CHECK(error.error() == "io.shmipc.RolloutFailed");
             CHECK(number(error.parameters(), "worker") == 0);
-            CHECK(text(error.parameters(), "reason").find("No such file") != std::string::npos);
+            CHECK_FALSE(error.parameters().at("rolled_back").as_bool());
+            CHECK(text(error.parameters(), "reason").find("exited with status 3") !=
+                  std::string::npos);
         }
         const auto workers = status(client);
-        CHECK(text(workers[0], "state") == "failed");
+        CHECK(text(workers[0], "state") != "running");
         CHECK(text(workers[1], "state") == "running");
         CHECK(text(workers[2], "state") == "running");
     }
@@ -226,9 +309,9 @@ TEST_CASE("a SIGHUP that comes during a roll-out is obeyed when that has ended")
     require_line(supervisor, "worker-0 is of two");
     rewrite(run, generation("three"));
     supervisor.signal(SIGHUP);
-    require_line(supervisor, "configuration reloaded; new command for workers 0, 1, 2");
+    require_line(supervisor, "configuration reloaded; new command for workers 0-2");
     require_line(supervisor, "worker-2 is of three");
-    require_line(supervisor, "configuration reloaded; new command for workers 0, 1, 2");
+    require_line(supervisor, "configuration reloaded; new command for workers 0-2");
 }
 
 TEST_CASE("a group of different programs: each worker has its own command and environment") {

@@ -145,7 +145,8 @@ begin() {
 
 # A run by hand has a group, a lock and a configuration of its own: never the service's.
 run() {
-    local options=(--config config/shmipc.toml --group "run-$(id -u)" --workers "$1" --log-level debug)
+    local options=(--config config/shmipc.toml --group "run-$(id -u)" --workers "$1"
+        --log-level debug --log-format human)
     begin
     set_up "${build_packages[@]}"
     build release OFF shmipc-supervisor shmipc-worker shmipcctl

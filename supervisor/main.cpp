@@ -21,6 +21,7 @@
 #include "daemon/guard.hpp"
 #include "daemon/lock.hpp"
 #include "daemon/service_manager.hpp"
+#include "daemon/stray_signals.hpp"
 #include "keeper/kin.hpp"
 #include "keeper/launch.hpp"
 #include "run_group.hpp"
@@ -33,7 +34,7 @@ using namespace shmipc;
 using namespace shmipc::supervisor;
 
 /// Undoes what was inherited and would harm: closed standard descriptors, blocked or ignored
-/// signals.
+/// signals; and keeps off signals that are not for us.
 void prepare_process() {
     // Otherwise the next file that is opened would become standard output.
     while (true) {
@@ -46,14 +47,13 @@ void prepare_process() {
     struct sigaction action {};
     action.sa_handler = SIG_DFL;
     ::sigaction(SIGCHLD, &action, nullptr);  // ignored, the kernel would reap behind our back
-    action.sa_handler = SIG_IGN;
-    ::sigaction(SIGPIPE, &action, nullptr);
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    hold_stray_signals();
 }
 
-/// Two or three descriptors for each worker: more than the usual 1024 in large groups. Returns the
+/// Three or four descriptors for each worker: more than the usual 1024 in large groups. Returns the
 /// limit as it was, for the workers to have.
 std::optional<rlimit> raise_open_files() {
     rlimit before{};

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include <shmipc/detail/log_relay.hpp>
 #include <shmipc/error.hpp>
 
 #include <boost/asio/io_context.hpp>
@@ -22,9 +23,12 @@
 #include "daemon/group_care.hpp"
 #include "daemon/guard.hpp"
 #include "daemon/operator_stops.hpp"
+#include "daemon/reader_watch.hpp"
 #include "daemon/reloader.hpp"
 #include "daemon/start_failures.hpp"
+#include "daemon/stray_signals.hpp"
 #include "daemon/supervisor.hpp"
+#include "keeper/worker_line.hpp"
 #include "metrics/metrics.hpp"
 #include "metrics/metrics_listener.hpp"
 #include "metrics/process_report.hpp"
@@ -125,9 +129,12 @@ class Daemon {
         log::Options logging = log_options(setup.config);
         logging.on_broken_output = [this] {
             // Not at once: this comes from within a line of the log.
-            boost::asio::post(io_, [this] { supervisor_.stop("standard output is closed"); });
+            boost::asio::post(io_, [this] { end("standard output is closed"); });
         };
         log::init(std::move(logging));
+        if (log::format() != log::Format::kJournal) {
+            reader_.emplace(io_, STDOUT_FILENO, [this] { end("standard output is closed"); });
+        }
         if (setup.options.console) {
             open_console();
         }
@@ -269,9 +276,21 @@ class Daemon {
                    supervisor_.config().longest_stop() + kExtension;
     }
 
+    /// For what may come twice, as a terminal that goes away does by a signal, the end of input and
+    /// a write that fails: that is no second order, which would kill.
+    void end(std::string_view reason) {
+        if (supervisor_.takes_orders()) {
+            supervisor_.stop(reason);
+        }
+    }
+
     void on_hang_up() {
-        if (console_) {  // the terminal that the group belongs to is gone
-            supervisor_.stop("hang-up");
+        const bool terminal_lost = terminal_.lost();
+        if (console_ || (terminal_lost && !terminal_.hang_up_ignored())) {
+            end("hang-up");  // the terminal that the group belongs to is gone
+        } else if (terminal_lost) {
+            log::log(log::Level::kInfo, log::Event::kMessage,
+                     "the terminal is gone; that is ignored, as SIGHUP was when this was started");
         } else if (supervisor_.takes_orders()) {
             reloader_.request();
         }
@@ -283,12 +302,14 @@ class Daemon {
                 supervisor_.order(worker, Event::kToggle);
             }
         };
-        const auto quit = [this](std::string_view reason) { supervisor_.stop(reason); };
+        const auto quit = [this](std::string_view reason) { end(reason); };
         console_.emplace(io_, STDIN_FILENO, setup_.config.group.workers,
                          Console::Orders{.toggle = toggle, .quit = quit});
     }
 
+    ControllingTerminal terminal_;  // before a signal set takes SIGHUP
     boost::asio::io_context io_{1};
+    StraySignals strays_{io_};
     const DaemonSetup& setup_;
     LifeFile life_;
     OperatorStops stops_;
@@ -300,6 +321,7 @@ class Daemon {
     Reloader reloader_;
     Control control_;
     std::optional<Console> console_;
+    std::optional<ReaderWatch> reader_;
     bool told_reloading_ = false;
     std::chrono::steady_clock::time_point stopping_since_{};
 };
@@ -355,7 +377,7 @@ log::Options log_options(const Config& config) {
     options.prefix = "supervisor";
     options.level = config.log_level;
     options.format = config.log_format;
-    options.fields = {{"SHMIPC_GROUP", config.group.name}};
+    options.fields = {{"SHMIPC_GROUP", config.group.name}, {kOriginField, kOriginSupervisor}};
     options.never_block = true;
     return options;
 }

@@ -3,6 +3,8 @@
 // likes.
 #include <shmipc/log.hpp>
 
+#include <shmipc/detail/log_relay.hpp>
+
 #include "log_journal.hpp"
 #include "log_lines.hpp"
 #include "log_output.hpp"
@@ -75,6 +77,7 @@ class Sink final : public spdlog::sinks::base_sink<std::mutex> {
         }
         output_ = detail::Output(options_.never_block);
         dropped_ = 0;
+        relayed_dropped_ = 0;
     }
 
     bool write_kept(std::chrono::milliseconds patience) noexcept {
@@ -87,6 +90,19 @@ class Sink final : public spdlog::sinks::base_sink<std::mutex> {
         ++dropped_;
     }
 
+    void relay(const Relayed& line) {
+        const std::scoped_lock lock(mutex_);
+        const auto now = spdlog::log_clock::now();
+        if (!tell_dropped(relayed_dropped_, now) || !write(line, now)) {
+            ++relayed_dropped_;
+        }
+    }
+
+    [[nodiscard]] Format format() {
+        const std::scoped_lock lock(mutex_);
+        return options_.format;
+    }
+
     /// Hands out the callback, once, when standard output has lost its reader; otherwise an empty
     /// one. The caller calls it outside the lock: it may want to log.
     std::function<void()> take_broken_output() {
@@ -96,8 +112,7 @@ class Sink final : public spdlog::sinks::base_sink<std::mutex> {
 
   protected:
     void sink_it_(const spdlog::details::log_msg& message) override {
-        // One notice, when all that was kept is out; not one whenever there is room for it alone.
-        if (dropped_ > 0 && !(flush_until({}) && write_drop_notice(message.time))) {
+        if (!tell_dropped(dropped_, message.time)) {
             ++dropped_;
             return;
         }
@@ -124,14 +139,35 @@ class Sink final : public spdlog::sinks::base_sink<std::mutex> {
                                       : detail::json_line(options_, record));
     }
 
+    bool write(const Relayed& line, std::chrono::system_clock::time_point time) {
+        if (journal_) {
+            return journal_->write_entry(detail::journal_entry(options_, line),
+                                         detail::kMaxJournalBacklog / 2);
+        }
+        return output_.write_line(options_.format == Format::kHuman
+                                      ? detail::human_line(line)
+                                      : detail::json_line(options_, line, time),
+                                  detail::kMaxBacklog / 2);
+    }
+
+    /// One notice, when all that was kept is out; not one whenever there is room for it alone.
+    /// False: lines are missing, and that cannot be told yet.
+    bool tell_dropped(std::uint64_t& dropped, spdlog::log_clock::time_point time) {
+        return dropped == 0 || (flush_until({}) && write_drop_notice(dropped, time));
+    }
+
     bool flush_until(std::chrono::steady_clock::time_point deadline) noexcept {
         return journal_ ? journal_->flush(deadline) : output_.flush(deadline);
     }
 
-    bool write_drop_notice(spdlog::log_clock::time_point time) {
+    bool write_drop_notice(std::uint64_t& dropped, spdlog::log_clock::time_point time) {
         const std::string text =
-            std::to_string(dropped_) + (dropped_ == 1 ? " log line dropped" : " log lines dropped");
-        const std::array<Field, 1> fields{Field("SHMIPC_DROPPED", dropped_)};
+            std::to_string(dropped) + (&dropped == &relayed_dropped_
+                                           ? (dropped == 1 ? " line" : " lines") +
+                                                 std::string(" of the workers' output dropped")
+                                       : dropped == 1 ? " log line dropped"
+                                                      : " log lines dropped");
+        const std::array<Field, 1> fields{Field("SHMIPC_DROPPED", dropped)};
         if (!write({.time = time,
                     .level = Level::kWarning,
                     .event = Event::kLogDropped,
@@ -140,7 +176,7 @@ class Sink final : public spdlog::sinks::base_sink<std::mutex> {
                     .where = Place::here()})) {
             return false;
         }
-        dropped_ = 0;
+        dropped = 0;
         return true;
     }
 
@@ -148,6 +184,7 @@ class Sink final : public spdlog::sinks::base_sink<std::mutex> {
     detail::Output output_{false};
     std::optional<detail::JournalOutput> journal_;
     std::uint64_t dropped_ = 0;
+    std::uint64_t relayed_dropped_ = 0;  ///< apart: own lines must not wait for these to be told
 };
 
 struct Front {
@@ -273,6 +310,26 @@ void log(Level level, Event event, std::string_view message, std::initializer_li
         current_context = nullptr;
         front().sink->count_dropped();
     }
+}
+
+void relay(const Relayed& line) {
+    try {
+        front().sink->relay(line);
+        const Level level = line.priority <= 3   ? Level::kError
+                            : line.priority == 4 ? Level::kWarning
+                            : line.priority == 7 ? Level::kDebug
+                                                 : Level::kInfo;
+        call_tap(level, Event::kMessage, line.message, line.fields);
+        if (const auto on_broken_output = front().sink->take_broken_output()) {
+            on_broken_output();
+        }
+    } catch (...) {  // as in log()
+        front().sink->count_dropped();
+    }
+}
+
+Format format() noexcept {
+    return front().sink->format();
 }
 
 }  // namespace shmipc::log

@@ -63,14 +63,14 @@ bool is_null_device(int fd) noexcept {
 
 JournalOutput::JournalOutput(std::string socket) : path_(std::move(socket)) {}
 
-bool JournalOutput::write_entry(std::string entry) {
+bool JournalOutput::write_entry(std::string entry, std::size_t most_kept) {
     if (send_kept()) {
         const Sent sent = send(entry);
         if (sent != Sent::kLater) {
             return sent == Sent::kYes;
         }
     }
-    if (kept_bytes_ + entry.size() > kMaxJournalBacklog) {
+    if (kept_bytes_ + entry.size() > most_kept) {
         return false;
     }
     const std::size_t size = entry.size();

@@ -25,9 +25,9 @@ class JournalOutput {
     /// `socket`: the path at which journald listens.
     explicit JournalOutput(std::string socket);
 
-    /// True: handed over, or kept for later. False: not a byte was, since too much is kept already,
-    /// or the system has no memory or descriptor for it.
-    bool write_entry(std::string entry);
+    /// True: handed over, or kept for later, up to `most_kept` bytes. False: not a byte was, since
+    /// too much is kept already, or the system has no memory or descriptor for it.
+    bool write_entry(std::string entry, std::size_t most_kept = kMaxJournalBacklog);
     /// Hands over what was kept, waiting for room until `deadline`. False: some is left, since the
     /// time is over or nobody listens. If there is time left, waits until journald has read it all,
     /// but no longer than 100 ms: it looks at the sender's process to know of what unit a line is,

@@ -35,15 +35,8 @@ int priority_of(Level level) noexcept {
     return 6;  // not reached
 }
 
-std::string_view mark_of(Level level) noexcept {
-    switch (level) {
-        case Level::kWarning:
-            return "warning: ";
-        case Level::kError:
-            return "error: ";
-        default:
-            return "";
-    }
+std::string_view mark_of(int priority) noexcept {
+    return priority <= 3 ? "error: " : priority == 4 ? "warning: " : "";
 }
 
 std::string rfc3339(std::chrono::system_clock::time_point time) {
@@ -82,13 +75,13 @@ void visit_head(const Options& options, const Record& record, Visit visit) {
 
 /// The fields of every line, and those of this one, which win.
 template <class Visit>
-void visit_fields(const Options& options, const Record& record, Visit visit) {
+void visit_fields(const Options& options, std::span<const Field> own, Visit visit) {
     for (const Field& field : options.fields) {
-        if (!overridden(field, record.fields)) {
+        if (!overridden(field, own)) {
             visit(field);
         }
     }
-    for (const Field& field : record.fields) {
+    for (const Field& field : own) {
         visit(field);
     }
 }
@@ -122,10 +115,10 @@ std::string json_member(const Field& field, std::size_t limit) {
 }
 
 /// As many of the fields as there is room for.
-std::string json_fields(const Options& options, const Record& record) {
+std::string json_fields(const Options& options, std::span<const Field> own) {
     std::string out;
     bool complete = true;
-    visit_fields(options, record, [&](const Field& field) {
+    visit_fields(options, own, [&](const Field& field) {
         const std::string member = json_member(field, kMaxFieldText);
         if (out.size() + member.size() <= kMaxFields) {
             out += member;
@@ -163,6 +156,18 @@ void append_journal(std::string& out, std::string_view name, std::string_view va
     out += '\n';
 }
 
+void append_journal(std::string& out, const Field& field) {
+    if (is_journal_name(field.name)) {
+        append_journal(out, field.name, text_of(field));
+    }
+}
+
+/// What every line of JSON begins with.
+std::string json_head(std::chrono::system_clock::time_point time, int priority) {
+    return R"({"time":")" + rfc3339(time) + R"(","PRIORITY":)" + std::to_string(priority) +
+           R"(,"MESSAGE":)";
+}
+
 }  // namespace
 
 std::string human_line(const Options& options, const Record& record) {
@@ -171,7 +176,7 @@ std::string human_line(const Options& options, const Record& record) {
         append_human(line, options.prefix, kMaxName);
         line += ": ";
     }
-    line += mark_of(record.level);
+    line += mark_of(priority_of(record.level));
     std::string_view text = record.message;
     while (text.ends_with('\n')) {
         text.remove_suffix(1);
@@ -184,11 +189,10 @@ std::string json_line(const Options& options, const Record& record) {
     std::string tail;
     visit_head(options, record,
                [&tail](const Field& field) { tail += json_member(field, kMaxName); });
-    tail += json_fields(options, record);
+    tail += json_fields(options, record.fields);
     tail += "}\n";
 
-    std::string line = R"({"time":")" + rfc3339(record.time) + R"(","PRIORITY":)" +
-                       std::to_string(priority_of(record.level)) + R"(,"MESSAGE":)";
+    std::string line = json_head(record.time, priority_of(record.level));
     const std::size_t quotes = 2;
     append_string(line, record.message, kMaxLine - line.size() - tail.size() - quotes);
     return line + tail;
@@ -198,14 +202,54 @@ std::string journal_entry(const Options& options, const Record& record) {
     std::string out;
     append_journal(out, "MESSAGE", record.message);
     append_journal(out, "PRIORITY", std::to_string(priority_of(record.level)));
-    const auto append = [&out](const Field& field) {
-        if (is_journal_name(field.name)) {
-            append_journal(out, field.name, text_of(field));
-        }
-    };
+    const auto append = [&out](const Field& field) { append_journal(out, field); };
     visit_head(options, record, append);
-    visit_fields(options, record, append);
+    visit_fields(options, record.fields, append);
+    return out;
+}
+
+std::string human_line(const Relayed& line) {
+    std::string out;
+    const std::string prefix = std::string(line.prefix) + ": ";
+    if (!line.message.starts_with(prefix)) {
+        append_human(out, prefix, kMaxName);
+    }
+    out += mark_of(line.priority);
+    append_human(out, line.message, kMaxRelayedLine - out.size() - 1);
+    return out += '\n';
+}
+
+std::string json_line(const Options& options, const Relayed& line,
+                      std::chrono::system_clock::time_point time) {
+    if (!line.object.empty()) {
+        return std::string(line.object) + '\n';
+    }
+    std::string tail = json_member(Field("SYSLOG_IDENTIFIER", line.identifier), kMaxName);
+    tail += json_fields(options, line.fields);
+    tail += "}\n";
+    std::string out = json_head(time, line.priority);
+    const std::size_t quotes = 2;
+    append_string(out, line.message, kMaxRelayedLine - out.size() - tail.size() - quotes);
+    return out + tail;
+}
+
+std::string journal_entry(const Options& options, const Relayed& line) {
+    std::string out;
+    append_journal(out, "MESSAGE", line.message);
+    append_journal(out, "PRIORITY", std::to_string(line.priority));
+    append_journal(out, "SYSLOG_IDENTIFIER", line.identifier);
+    visit_fields(options, line.fields, [&out](const Field& field) { append_journal(out, field); });
     return out;
 }
 
 }  // namespace shmipc::log::detail
+
+namespace shmipc::log {
+
+std::string printable(std::string_view text, std::size_t limit) {
+    std::string out;
+    detail::append_human(out, text, limit);
+    return out;
+}
+
+}  // namespace shmipc::log

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include <shmipc/detail/log_relay.hpp>
 #include <shmipc/log.hpp>
 
 namespace shmipc::log::detail {
@@ -27,5 +28,11 @@ std::string json_line(const Options& options, const Record& record);
 /// nothing is cut, and a value may hold newlines and any bytes. A field whose name the journal
 /// would refuse is left out: a name is 1 to 64 of A-Z, 0-9, '_', and begins with a letter.
 std::string journal_entry(const Options& options, const Record& record);
+
+/// The same three for a line of another program; kMaxRelayedLine is their limit.
+std::string human_line(const Relayed& line);
+std::string json_line(const Options& options, const Relayed& line,
+                      std::chrono::system_clock::time_point time);
+std::string journal_entry(const Options& options, const Relayed& line);
 
 }  // namespace shmipc::log::detail

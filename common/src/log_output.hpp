@@ -48,10 +48,10 @@ class Output {
         }
     }
 
-    /// True: written, or (never_block) kept until there is room. False: not a byte was, since the
-    /// backlog is full too, or writing fails.
-    bool write_line(std::string_view line) {
-        return never_block_ ? write_or_keep(line) : write_all(line);
+    /// True: written, or (never_block) kept until there is room: up to `most_kept` bytes. False:
+    /// not a byte was, since the backlog is full too, or writing fails.
+    bool write_line(std::string_view line, std::size_t most_kept = kMaxBacklog) {
+        return never_block_ ? write_or_keep(line, most_kept) : write_all(line);
     }
 
     /// Writes what was kept, waiting for room until `deadline`. False: some is left.
@@ -87,7 +87,7 @@ class Output {
         return true;
     }
 
-    bool write_or_keep(std::string_view line) {
+    bool write_or_keep(std::string_view line, std::size_t most_kept) {
         if (write_kept()) {
             const ssize_t count = write_some(line);
             if (count < 0 && errno != EAGAIN) {
@@ -96,7 +96,7 @@ class Output {
             // A terminal may take a part of a line.
             line.remove_prefix(count > 0 ? static_cast<std::size_t>(count) : 0);
         }
-        if (kept_bytes_ + line.size() > kMaxBacklog) {
+        if (kept_bytes_ + line.size() > most_kept) {
             return false;
         }
         if (!line.empty()) {
@@ -137,8 +137,19 @@ class Output {
             const int descriptor = reopened_ ? reopened_.get() : STDOUT_FILENO;
             count = os::retry([&] { return ::write(descriptor, bytes.data(), bytes.size()); });
         }
-        broken_ = count < 0 && errno == EPIPE;
+        broken_ =
+            count < 0 && (errno == EPIPE || errno == ECONNRESET || (errno == EIO && hung_up()));
         return count;
+    }
+
+    /// A terminal says EIO for ever when it is gone; and for a moment to whoever is not in its
+    /// foreground, which is no reason to give it up.
+    static bool hung_up() noexcept {
+        pollfd entry{.fd = STDOUT_FILENO, .events = 0, .revents = 0};
+        const bool gone = os::retry([&] { return ::poll(&entry, 1, 0); }) == 1 &&
+                          (entry.revents & (POLLHUP | POLLERR)) != 0;
+        errno = EIO;
+        return gone;
     }
 
     static bool writable(int timeout_ms) noexcept {

@@ -69,7 +69,10 @@ type Death (
   # Of the last message that it had published.
   sequence: int,
   # Messages that it had in use.
-  held: []Held
+  held: []Held,
+  # The last lines of its standard output and error, the oldest first: 10 lines and 2 KiB at the most.
+  # Empty if the end was ordered.
+  last_output: []string
 )
 
 # The state of the group.
@@ -119,8 +122,9 @@ method Watch(workers: ?[]int, interval_usec: ?int, all: ?bool) -> (
   workers: []Worker
 )
 
-# With more: the supervisor's log, line by line, from now on. A client that reads slowly loses
-# lines, and is told how many.
+# With more: the supervisor's log, line by line, from now on; event worker_output is a line that a
+# worker wrote to its standard output or error. A client that reads slowly loses lines, and is told
+# how many.
 method Log() -> (
   level: string,
   event: string,

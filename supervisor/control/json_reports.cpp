@@ -3,6 +3,10 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <utility>
+
+#include <shmipc/detail/log_relay.hpp>
 
 #include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
@@ -78,6 +82,10 @@ json::object to_json(const Certificate& certificate) {
         held.push_back(json::object{{"channel", to_number(message.channel)},
                                     {"sequence", number(message.sequence)}});
     }
+    json::array last_output;
+    for (const std::string& line : certificate.last_output) {
+        last_output.push_back(json::value(log::printable(line, line.size())));
+    }
     const bool by_signal = certificate.status && WIFSIGNALED(*certificate.status);
     return {{"worker", to_number(certificate.worker)},
             {"time_usec", microseconds(certificate.time.time_since_epoch())},
@@ -92,7 +100,8 @@ json::object to_json(const Certificate& certificate) {
             {"uptime_usec", microseconds(certificate.uptime)},
             {"incarnation", certificate.incarnation},
             {"sequence", number(certificate.sequence)},
-            {"held", std::move(held)}};
+            {"held", std::move(held)},
+            {"last_output", std::move(last_output)}};
 }
 
 json::object to_json(const GroupReport& report) {

@@ -5,10 +5,18 @@
 #include <utility>
 #include <variant>
 
+#include <shmipc/detail/log_relay.hpp>
+
 #include <boost/asio/post.hpp>
+
+#include "keeper/worker_line.hpp"
 
 namespace shmipc::supervisor {
 namespace {
+
+/// Not an event of the log's: what workers write has none.
+constexpr std::string_view kWorkerOutput = "worker_output";
+constexpr std::size_t kLongestOutput = 1024;
 
 boost::json::value worker_in(std::span<const log::Field> fields) {
     for (const log::Field& field : fields) {
@@ -18,6 +26,14 @@ boost::json::value worker_in(std::span<const log::Field> fields) {
         }
     }
     return nullptr;
+}
+
+/// Whether a worker wrote it, to its standard output or error.
+bool is_output(std::span<const log::Field> fields) {
+    return std::any_of(fields.begin(), fields.end(), [](const log::Field& field) {
+        const auto* const text = std::get_if<std::string>(&field.value);
+        return field.name == kOriginField && text != nullptr && *text == kOriginWorker;
+    });
 }
 
 }  // namespace
@@ -42,14 +58,17 @@ void LogStreams::add(std::shared_ptr<varlink::Call> call) {
 
 void LogStreams::take(log::Level level, log::Event event, std::string_view message,
                       std::span<const log::Field> fields) {
-    if (queue_.size() >= kMostQueued) {
+    // Half of the queue for what workers write: one that floods does not keep out the rest.
+    const bool output = is_output(fields);
+    if (queue_.size() >= (output ? kMostQueued / 2 : kMostQueued)) {
         ++lost_;
         return;
     }
-    queue_.push_back({{"level", log::name_of(level)},
-                      {"event", log::name_of(event)},
-                      {"message", message},
-                      {"worker", worker_in(fields)}});
+    queue_.push_back(
+        {{"level", log::name_of(level)},
+         {"event", output ? kWorkerOutput : log::name_of(event)},
+         {"message", output ? log::printable(message, kLongestOutput) : std::string(message)},
+         {"worker", worker_in(fields)}});
     if (!posted_) {
         posted_ = true;
         boost::asio::post(io_, [self = std::weak_ptr(self_)] {

@@ -65,6 +65,9 @@ void append_death(std::vector<Line>& lines, const DeathReport& death) {
         lines, "published",
         death.sequence == 0 ? "nothing yet" : "up to message " + std::to_string(death.sequence));
     append_field(lines, "in use", held_text(death));
+    for (const std::string& line : death.last_output) {
+        append_field(lines, &line == &death.last_output.front() ? "last output" : "", line);
+    }
 }
 
 }  // namespace

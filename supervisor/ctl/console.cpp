@@ -47,6 +47,10 @@ Line log_line(const LogReport& report) {
                         : report.level == "warning" ? Style::kWaiting
                         : report.level == "debug"   ? Style::kDim
                                                     : Style::kPlain;
+    if (report.event == "worker_output") {
+        const std::string who = report.worker ? std::to_string(*report.worker) + ": " : "?: ";
+        return {{report.message.starts_with(who) ? "" : who}, {report.message, style}};
+    }
     return {{"supervisor: "}, {report.message, style}};
 }
 

@@ -79,6 +79,7 @@ DeathReport read_death(const Fields& fields) {
     for (const Fields& held : fields.objects("held")) {
         death.held.push_back({held.worker_index("channel"), held.count("sequence")});
     }
+    death.last_output = printable_texts(fields, "last_output");
     return death;
 }
 
@@ -115,7 +116,8 @@ std::vector<DeathReport> read_deaths(const boost::json::object& reply) {
 LogReport read_log(const boost::json::object& reply) {
     const Fields fields(reply);
     return {word(fields, "level"), word(fields, "event"),
-            printable_lines(fields.text("message").value_or("")), fields.count("lost")};
+            printable_lines(fields.text("message").value_or("")), fields.number("worker"),
+            fields.count("lost")};
 }
 
 ReloadReport read_reload(const boost::json::object& reply) {

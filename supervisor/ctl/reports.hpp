@@ -79,12 +79,14 @@ struct DeathReport {
     std::uint64_t incarnation = 0;
     std::uint64_t sequence = 0;
     std::vector<HeldReport> held;
+    std::vector<std::string> last_output;
 };
 
 struct LogReport {
     std::string level;
     std::string event;
     std::string message;
+    std::optional<std::int64_t> worker;  ///< that the line is about
     std::uint64_t lost = 0;
 };
 

@@ -15,6 +15,7 @@
 
 #include <unistd.h>
 
+#include "keeper/certificate.hpp"
 #include "keeper/reports.hpp"
 #include "shared/remedy.hpp"
 #include "shared/text.hpp"
@@ -62,6 +63,7 @@ Supervisor::Supervisor(const Surroundings& surroundings, Config config)
       pass_every_(surroundings.pass_every),
       start_again_(surroundings.start_again) {
     signals_.add(SIGCHLD);
+    signals_.add(SIGQUIT);  // Ctrl-\: asks for an end as Ctrl-C does, and leaves nothing behind
     for (std::uint32_t i = 0; i < config_.group.workers; ++i) {
         keepers_.emplace_back(surroundings_, WorkerIndex{i});
     }
@@ -178,7 +180,7 @@ void Supervisor::on_signal(int signal) {
     if (signal == SIGCHLD) {
         check_soon();
     } else if (signal != SIGHUP) {
-        stop(signal == SIGTERM ? "SIGTERM" : "SIGINT");
+        stop("SIG" + name_of_signal(signal));
     } else if (callbacks_.on_hang_up) {
         callbacks_.on_hang_up();
     }

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <string_view>
 
+#include <shmipc/detail/log_relay.hpp>
 #include <shmipc/units.hpp>
 
 #include <sys/wait.h>
@@ -14,6 +15,8 @@ namespace {
 
 /// Beyond this many only the count is told: a line has an end.
 constexpr std::size_t kMostHeldTold = 8;
+/// Of the last line of its output, in bytes.
+constexpr std::size_t kMostOutputTold = 120;
 
 /// As systemd names them in the journal's EXIT_CODE.
 std::string_view exit_code_field(const Certificate& certificate) noexcept {
@@ -38,6 +41,20 @@ std::string held_text(const std::vector<HeldMessage>& held) {
     return held.size() <= kMostHeldTold
                ? text
                : text + " and " + std::to_string(held.size() - kMostHeldTold) + " more";
+}
+
+std::string output_text(const std::vector<std::string>& lines) {
+    return lines.empty()
+               ? ""
+               : " (last output: \"" + log::printable(lines.back(), kMostOutputTold) + "\")";
+}
+
+std::string joined(const std::vector<std::string>& lines) {
+    std::string text;
+    for (const std::string& line : lines) {
+        text += (text.empty() ? "" : "\n") + line;
+    }
+    return text;
 }
 
 std::int64_t microseconds(std::chrono::nanoseconds duration) noexcept {
@@ -135,7 +152,8 @@ std::string obituary(const Certificate& certificate) {
            how_it_ended(certificate) +
            (lived ? " after " + describe_duration(certificate.uptime) : "") +
            (certificate.cause.empty() ? "" : " (" + certificate.cause + ")") +
-           held_text(certificate.held) + "; " + certificate.consequence;
+           output_text(certificate.last_output) + held_text(certificate.held) + "; " +
+           certificate.consequence;
 }
 
 void log_certificate(const Certificate& certificate, log::Level level,
@@ -151,7 +169,8 @@ void log_certificate(const Certificate& certificate, log::Level level,
               {"SHMIPC_ORDERED", certificate.ordered ? 1 : 0},
               {"SHMIPC_BACKOFF_USEC", microseconds(backoff)},
               {"SHMIPC_SEQUENCE", certificate.sequence},
-              {"SHMIPC_PINS_HELD", certificate.held.size()}});
+              {"SHMIPC_PINS_HELD", certificate.held.size()},
+              {"SHMIPC_LAST_OUTPUT", joined(certificate.last_output)}});
 }
 
 }  // namespace shmipc::supervisor

@@ -39,6 +39,9 @@ struct Certificate {
     /// Why this supervisor, or an operator through it, ended the process: "stopped by order",
     /// "it hung". Empty: nobody here did.
     std::string cause;
+    /// The last lines that it wrote to its standard output and error, the oldest first; bounded.
+    /// Empty if its end was ordered.
+    std::vector<std::string> last_output;
     std::string consequence;  ///< what followed: "restarting at once"
 };
 
@@ -66,7 +69,7 @@ std::string name_of_signal(int signal);
 std::string how_it_ended(const Certificate& certificate);
 
 /// "worker 1 (pid 4711) was killed by signal 9 (KILL) after 2.1 s (it hung); <consequence>", and
-/// the messages that it held.
+/// its last line of output, and the messages that it held.
 std::string obituary(const Certificate& certificate);
 
 /// Whether a process that was told to end by order ended of it: not if it crashed meanwhile, that

@@ -6,6 +6,7 @@
 #include <cstddef>
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -76,11 +77,25 @@ void reset_signals() noexcept {
     }
 }
 
+/// A background process of a terminal is stopped when it sets the terminal's modes, reads from it,
+/// or writes to it under "stty tostop". One that has no terminal is not, nor are its children. It
+/// stays in the session: as the leader of one of its own it would get the next serial line that it
+/// opens for a terminal, and be killed when that hangs up.
+void leave_terminal() noexcept {
+    const int terminal =
+        os::retry([] { return ::open("/dev/tty", O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC); });
+    if (terminal >= 0) {
+        ::ioctl(terminal, TIOCNOTTY);
+        ::close(terminal);
+    }
+}
+
 [[noreturn]] void become(const Birth& birth) noexcept {
     // Still with all signals blocked: one that comes now waits for the new program. Dispositions
     // first, then the mask: the other way round the parent's handlers would run here.
     reset_signals();
     ::setpgid(0, 0);
+    leave_terminal();
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != birth.parent) {
         ::_exit(kNotExecuted);  // the parent died before the line above: nobody would ever kill us

@@ -3,8 +3,9 @@
 // Between fork and exec only async-signal-safe calls: all that needs memory is prepared before. The
 // child is born with: standard input from /dev/null, standard output and error of the supervisor or
 // as the spec says, descriptor 3 to tell readiness with, and no other; all signals at their
-// defaults and none blocked; a process group of its own; the limit of open files that the
-// supervisor was given; SIGKILL as soon as the supervisor dies.
+// defaults and none blocked; a process group of its own, and no terminal (/dev/tty is nobody
+// there); the limit of open files that the supervisor was given; SIGKILL as soon as the supervisor
+// dies.
 //
 // One thread: the death signal is bound to the thread that forks.
 #pragma once

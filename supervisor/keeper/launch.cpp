@@ -15,21 +15,11 @@ namespace shmipc::supervisor {
 namespace {
 
 /// Meant for the supervisor alone: a worker that told the service manager about itself, or took the
-/// supervisor's sockets for its own, would only harm.
+/// supervisor's sockets for its own, would only harm; and its output is not the supervisor's way
+/// into the journal.
 bool is_scrubbed(std::string_view name) noexcept {
-    return name == "NOTIFY_SOCKET" || name.starts_with("WATCHDOG_") || name.starts_with("LISTEN_");
-}
-
-constexpr std::string_view kJournalStream = "JOURNAL_STREAM=";
-
-/// Somebody redirected standard output and error since it was set.
-bool is_stale_journal_stream(std::string_view entry) {
-    if (!entry.starts_with(kJournalStream)) {
-        return false;
-    }
-    const std::string_view stream = entry.substr(kJournalStream.size());
-    return stream != os::device_and_inode(STDOUT_FILENO) &&
-           stream != os::device_and_inode(STDERR_FILENO);
+    return name == "NOTIFY_SOCKET" || name == "JOURNAL_STREAM" || name.starts_with("WATCHDOG_") ||
+           name.starts_with("LISTEN_");
 }
 
 std::string replace_all(std::string text, std::string_view pattern, const std::string& value) {
@@ -109,9 +99,7 @@ std::string with_values(std::string text, const Config& config, WorkerIndex inde
 LaunchContext launch_context(log::Format configured) {
     LaunchContext context;
     for (char** entry = ::environ; entry != nullptr && *entry != nullptr; ++entry) {
-        if (!is_stale_journal_stream(*entry)) {
-            context.environment.emplace_back(*entry);
-        }
+        context.environment.emplace_back(*entry);
     }
     context.own_directory = own_directory();
     context.log_format = log::resolve(configured);
@@ -167,25 +155,6 @@ ChildSpec plan_launch(const Config& config, WorkerIndex index, const WorkerSetti
     spec.environment = child_environment(config, index, settings, context);
     spec.open_files = context.open_files;
     return spec;
-}
-
-os::Fd open_output(const ChildSpec& spec, WorkerIndex index, const LaunchContext& context) {
-    if (context.log_format != log::Format::kJournal) {
-        return {};
-    }
-    const std::string program = spec.program.substr(spec.program.rfind('/') + 1);
-    return open_journal_stream(program + "-" + std::to_string(to_number(index)),
-                               context.journal_streams);
-}
-
-void redirect(ChildSpec& spec, const os::Fd& output) {
-    if (!output) {
-        return;
-    }
-    spec.output = output.get();
-    std::erase_if(spec.environment,
-                  [](const std::string& entry) { return entry.starts_with(kJournalStream); });
-    spec.environment.push_back(std::string(kJournalStream) + os::device_and_inode(output.get()));
 }
 
 }  // namespace shmipc::supervisor

@@ -13,13 +13,12 @@
 
 #include "child.hpp"
 #include "config/config.hpp"
-#include "journal_stream.hpp"
 
 namespace shmipc::supervisor {
 
 /// What all workers of one supervisor get.
 struct LaunchContext {
-    /// The supervisor's own, not scrubbed yet, but for a JOURNAL_STREAM that is not true any more.
+    /// The supervisor's own, not scrubbed yet.
     std::vector<std::string> environment;
     std::string own_directory;         ///< where the supervisor's executable lies
     std::optional<rlimit> open_files;  ///< limit that the supervisor was started with
@@ -27,7 +26,6 @@ struct LaunchContext {
     log::Format log_format = log::Format::kJson;
     /// Name of this supervisor's life (kin.hpp), for the mark that each worker gets; empty: none.
     std::string life{};
-    std::string journal_streams = kJournalStreams;  ///< the socket for open_journal_stream()
 };
 
 /// LaunchContext of this process.
@@ -56,13 +54,5 @@ std::string why_not_startable(const Config& config, WorkerIndex index,
 /// `config`, while a changed command is being rolled out. `program` is what find_program() gave.
 ChildSpec plan_launch(const Config& config, WorkerIndex index, const WorkerSettings& settings,
                       const std::string& program, const LaunchContext& context);
-
-/// If the log goes to the journal: a stream for what the worker writes to standard output and error
-/// by itself, named "<program>-<index>". Empty if it does not, or there is none to be had: the
-/// worker then writes where the supervisor does. Does not wait.
-os::Fd open_output(const ChildSpec& spec, WorkerIndex index, const LaunchContext& context);
-/// Gives the child that output, if there is one, and tells it so in JOURNAL_STREAM. `output` must
-/// outlive the launch.
-void redirect(ChildSpec& spec, const os::Fd& output);
 
 }  // namespace shmipc::supervisor

@@ -173,6 +173,10 @@ void WorkerKeeper::settle() {
         left_behind_ = std::move(left);
     }
     end_timer_.cancel();
+    // Its last words come before its obituary, and stand in it. Not before nobody of its is left:
+    // one that ends in peace writes, too.
+    output_.finish();
+    last_death_.last_output = output_.last();
     observe(*std::exchange(ended_, std::nullopt));
 }
 

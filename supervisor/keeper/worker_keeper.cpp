@@ -35,7 +35,8 @@ WorkerKeeper::WorkerKeeper(const Surroundings& surroundings, WorkerIndex index)
       index_(index),
       policy_(surroundings.config.restart, surroundings.random),
       timer_(surroundings.io),
-      end_timer_(surroundings.io) {}
+      end_timer_(surroundings.io),
+      output_(surroundings.io, index) {}
 
 void WorkerKeeper::order(Event event) {
     const State before = machine_.state();
@@ -146,6 +147,7 @@ void WorkerKeeper::perform(Action action, Event cause) {
             retry_busy();
             break;
         case Action::kReportDeath:
+            last_death_.last_output.clear();  // of interest where nobody ordered the end
             record_death(
                 last_death_.ordered ? log::Level::kInfo : log::Level::kWarning,
                 machine_.state() == State::kStopped ? "it stays down" : "starting it again",
@@ -193,9 +195,12 @@ void WorkerKeeper::launch(Event cause) {
     try {
         ChildSpec spec = plan_launch(surroundings_.config, index_, settings_, program.path,
                                      surroundings_.context);
-        const os::Fd output = open_output(spec, index_, surroundings_.context);
-        redirect(spec, output);
-        adopt(spawn(spec));
+        os::Fd output = output_.open(surroundings_.config.group.name, spec.program);
+        spec.output = output.get();
+        Child child = spawn(spec);
+        output.reset();  // else the pipe would never end
+        output_.begin(child.pid);
+        adopt(std::move(child));
     } catch (const Error& error) {
         // The system is short of something: no different from a worker that dies at once, and
         // tried again as rarely.

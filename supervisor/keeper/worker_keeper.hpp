@@ -31,6 +31,7 @@
 #include "policy.hpp"
 #include "process_sight.hpp"
 #include "report.hpp"
+#include "worker_output.hpp"
 #include "worker_state.hpp"
 
 namespace shmipc::supervisor {
@@ -175,6 +176,7 @@ class WorkerKeeper {
     std::array<char, 64> ready_bytes_{};
     std::size_t before_ready_ = 0;  ///< bytes read so far that told nothing
     os::Fd exec_;
+    WorkerOutput output_;
     Clock::time_point launched_at_{};
     std::optional<Clock::time_point> ready_at_;
     std::uint32_t incarnation_before_ = 0;  ///< as the group told it at the launch

@@ -1,5 +1,6 @@
 #include <shmipc/log.hpp>
 
+#include <shmipc/detail/log_relay.hpp>
 #include <shmipc/os.hpp>
 
 #include <doctest/doctest.h>
@@ -437,6 +438,106 @@ TEST_CASE("a log that never blocks does not wait for a terminal that nobody read
         "2: warning: " + std::to_string(200 - written) + " log lines dropped\r\n2: after\r\n";
     CHECK(first.size() + second.size() == written * whole_line.size() + notice.size());
     CHECK(second.ends_with(notice));
+}
+
+TEST_CASE(
+    "another program's line has its own prefix once, its priority, and no level that hides it") {
+    const auto relayed = [](std::string_view message, int priority = 6) {
+        return output_of([&] {
+            log::init(options(log::Format::kHuman, log::Level::kError));
+            log::relay({.identifier = "sh-1",
+                        .prefix = "1",
+                        .priority = priority,
+                        .message = message,
+                        .fields = {}});
+        });
+    };
+    CHECK(relayed("ready") == "1: ready\n");
+    CHECK(relayed("1: ready") == "1: ready\n");
+    CHECK(relayed("11: ready") == "1: 11: ready\n");
+    CHECK(relayed("2: forged") == "1: 2: forged\n");
+    CHECK(relayed("bad", 3) == "1: error: bad\n");
+    CHECK(relayed("hm", 4) == "1: warning: hm\n");
+    CHECK(relayed("\x1b[2J\r") == "1: \\x1b[2J\\x0d\n");
+    const std::string longest = relayed(std::string(2 * log::kMaxRelayedLine, 'x'));
+    CHECK(longest.size() == log::kMaxRelayedLine);
+    CHECK(longest.ends_with("x [truncated]\n"));
+}
+
+TEST_CASE("another program's line is an object of JSON with its fields, or the one that it is") {
+    const auto relayed = [](std::string_view message, std::string_view object) {
+        return output_of([&] {
+            log::Options own = options(log::Format::kJson);
+            own.fields = {{"SHMIPC_ORIGIN", "supervisor"}, {"SHMIPC_GROUP", "g"}};
+            log::init(own);
+            const std::array<log::Field, 1> fields{log::Field("SHMIPC_ORIGIN", "worker")};
+            log::relay({.identifier = "sh-1",
+                        .prefix = "1",
+                        .priority = 3,
+                        .message = message,
+                        .fields = fields,
+                        .object = object});
+        });
+    };
+    const std::string line = relayed("say \"x\"", "");
+    CHECK(line.substr(line.find(R"("PRIORITY")")) ==
+          R"("PRIORITY":3,"MESSAGE":"say \"x\"","SYSLOG_IDENTIFIER":"sh-1","SHMIPC_GROUP":"g",)"
+          R"("SHMIPC_ORIGIN":"worker"})"
+          "\n");
+    CHECK(relayed("x", R"({"a":1})") == "{\"a\":1}\n");
+}
+
+TEST_CASE("what others write fills half of what is kept, and never keeps out one's own lines") {
+    const Pipe pipe;
+    std::string first;
+    std::string kept;
+    std::string second;
+    {
+        const Capture capture(pipe.write_end.get());
+        log::Options never_block = options(log::Format::kHuman);
+        never_block.never_block = true;
+        log::init(never_block);
+        fill(STDOUT_FILENO);
+        const std::string flood(1021, 'f');  // with its prefix and newline 1025
+        for (int i = 0; i < 100; ++i) {
+            log::relay({.identifier = "sh-1", .prefix = "1", .message = flood, .fields = {}});
+        }
+        log::log(log::Level::kError, log::Event::kMessage, "worker 1 died");
+        first = read_what_is_there(pipe.read_end);
+        log::flush(std::chrono::milliseconds{0});
+        kept = read_what_is_there(pipe.read_end);
+        log::relay({.identifier = "sh-1", .prefix = "1", .message = "after", .fields = {}});
+        second = read_what_is_there(pipe.read_end);
+    }
+    CHECK(first.find_first_not_of('#') == std::string::npos);
+    CHECK(count_of(kept, "1: f") == 31);
+    CHECK(kept.ends_with("2: error: worker 1 died\n"));
+    CHECK(second == "2: warning: 69 lines of the workers' output dropped\n1: after\n");
+}
+
+TEST_CASE("a terminal that is gone has lost its reader") {
+    Fd terminal(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+    REQUIRE(terminal);
+    REQUIRE(::unlockpt(terminal.get()) == 0);
+    std::array<char, 64> name{};
+    REQUIRE(::ptsname_r(terminal.get(), name.data(), name.size()) == 0);
+    const Fd slave(::open(name.data(), O_RDWR | O_NOCTTY | O_CLOEXEC));
+    REQUIRE(slave);
+    for (const bool never_block : {true, false}) {
+        int told = 0;
+        {
+            const Capture capture(slave.get());
+            log::Options with_callback = options(log::Format::kHuman);
+            with_callback.never_block = never_block;
+            with_callback.on_broken_output = [&told] { ++told; };
+            log::init(with_callback);
+            log::log(log::Level::kInfo, log::Event::kMessage, "read");
+            terminal.reset();
+            log::log(log::Level::kInfo, log::Event::kMessage, "one");
+            log::log(log::Level::kInfo, log::Event::kMessage, "two");
+        }
+        CHECK(told == 1);
+    }
 }
 
 TEST_CASE("the loss of whoever reads standard output is told once") {

@@ -104,6 +104,19 @@ TEST_CASE("an obituary names the messages held, up to a limit") {
     CHECK(text.find("and 90 more; x") != std::string::npos);
 }
 
+TEST_CASE("an obituary tells the last line that was written, shortened and harmless") {
+    Certificate certificate = death_of(exited(3));
+    certificate.last_output = {"opening", "camera missing"};
+    CHECK(obituary_of(certificate, "x") ==
+          "worker 1 (pid 4711) exited with status 3 after 2.1 s (last output: \"camera missing\"); "
+          "x");
+    certificate.last_output = {"\x1b[2J" + std::string(500, 'y')};
+    const std::string text = obituary_of(certificate, "x");
+    CHECK(text.find("(last output: \"\\x1b[2Jyy") != std::string::npos);
+    CHECK(text.find("yy [truncated]\"); x") != std::string::npos);
+    CHECK(text.size() < 250);
+}
+
 TEST_CASE("a process that could not be forked has no pid and no age") {
     Certificate certificate = death_of(std::nullopt);
     certificate.pid = -1;

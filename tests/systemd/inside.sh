@@ -351,20 +351,35 @@ patience() {
 stray_output() {
     { printf 'workers = 3\n[worker]\n'
         # shellcheck disable=SC2016  # for the worker's shell
-        stray_command 'echo stray $JOURNAL_STREAM = $(stat -L -c %d:%i /dev/fd/2); echo \"<3>bad\" >&2'; } | configure
+        stray_command 'echo stray ${JOURNAL_STREAM:-none} to $(stat -L -c %F /dev/fd/2); echo \"<3>bad\" >&2'; } | configure
     mark
     check 'workers that write to their standard streams' restart
     check 'a line on standard output is in the journal, under a name of its own' logged SYSLOG_IDENTIFIER=sh-1 PRIORITY=6
     check 'a line on standard error too, with the priority that it asks for' logged SYSLOG_IDENTIFIER=sh-1 PRIORITY=3 MESSAGE=bad
-    check 'JOURNAL_STREAM tells the truth' journal_stream_is_true
+    check 'and is known for a worker'"'"'s' logged SYSLOG_IDENTIFIER=sh-1 SHMIPC_ORIGIN=worker SHMIPC_WORKER=1
+    check 'JOURNAL_STREAM is not claimed where it is not true' no_journal_stream
+    { printf 'workers = 2\n[worker]\n'
+        printf 'command = ["/bin/sh", "-c", """case {index} in 1) echo camera missing; exit 3;; esac; echo >&3; exec sleep 1000"""]\n'
+        printf '[restart]\nmax_restarts = 20\ninitial = "10ms"\nmaximum = "10ms"\n'; } | configure
+    mark
+    systemctl restart shmipc || true
+    journalctl --sync
+    check 'the last words of each worker that dies at once are found with the unit'"'"'s other lines' last_words_are_the_units
     configure <<<'workers = 3'
     restart
 }
-journal_stream_is_true() {
+no_journal_stream() {
     local line
     line=$(entries SYSLOG_IDENTIFIER=sh-2 PRIORITY=6 | value MESSAGE)
     echo "$line"
-    [[ $line =~ ^stray\ ([0-9]+:[0-9]+)\ =\ ([0-9]+:[0-9]+)$ && ${BASH_REMATCH[1]} == "${BASH_REMATCH[2]}" ]]
+    [[ $line == 'stray none to fifo' ]]
+}
+last_words_are_the_units() {
+    local words obituaries
+    words=$(entries SYSLOG_IDENTIFIER=sh-1 | grep -c 'camera missing') || true
+    obituaries=$(entries SHMIPC_EVENT=worker_exited EXIT_STATUS=3 SHMIPC_LAST_OUTPUT='camera missing' | wc -l)
+    echo "words $words, obituaries $obituaries"
+    ((words > 1 && words == obituaries))
 }
 
 journald_in_trouble() {

@@ -114,7 +114,8 @@ int main(int argc, char** argv) {
                    .level = options.log_level,
                    .format = options.log_format,
                    .fields = {{"SHMIPC_GROUP", options.group.name},
-                              {"SHMIPC_WORKER", to_number(options.index)}},
+                              {"SHMIPC_WORKER", to_number(options.index)},
+                              {"SHMIPC_ORIGIN", "worker"}},
                    // A terminal that is stopped, or a pager, must not hold up what others wait for,
                    // nor make a supervisor believe that this worker hangs.
                    .never_block = true});

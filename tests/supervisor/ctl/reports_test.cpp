@@ -133,7 +133,8 @@ TEST_CASE("an autopsy tells how, why, what followed, and what was in use") {
         {"worker":1,"time_usec":1700000000123456,"pid":4711,"how":"killed","status":9,
          "signal":"KILL","cause":"killed by an operator","consequence":"restarting at once",
          "uptime_usec":2100000,"incarnation":3,"sequence":58,
-         "held":[{"channel":0,"sequence":12},{"channel":2,"sequence":7}]},
+         "held":[{"channel":0,"sequence":12},{"channel":2,"sequence":7}],
+         "last_output":["opening","camera \u001b[2Jmissing"]},
         {"worker":1,"time_usec":1700000001000000,"pid":null,"how":"not_started",
          "consequence":"it stays down","uptime_usec":0,"incarnation":0,"sequence":0}]})"));
     const std::string text = all_text(autopsy_lines(deaths, {WorkerIndex{0}, WorkerIndex{1}}));
@@ -144,6 +145,7 @@ TEST_CASE("an autopsy tells how, why, what followed, and what was in use") {
     CHECK(contains(text, "consequence restarting at once"));
     CHECK(contains(text, "message 12 of worker 0, message 7 of worker 2"));
     CHECK(contains(text, "up to message 58"));
+    CHECK(contains(text, "  last output opening\n              camera \\x1b[2Jmissing\n"));
     CHECK(contains(text, "worker 1 could not be started"));
     CHECK(contains(text, "had not attached"));
     CHECK(contains(text, "worker 0: no death"));

@@ -2,8 +2,13 @@
 #include <doctest/doctest.h>
 
 #include <cerrno>
+#include <chrono>
 #include <csignal>
+#include <fstream>
+#include <iterator>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include <poll.h>
@@ -182,4 +187,58 @@ TEST_CASE("Ctrl-C and a hang-up of the terminal stop the whole group") {
     terminal.hang_up();
     CHECK(terminal.exit_code() == 0);
     CHECK(run.objects().empty());
+}
+
+TEST_CASE("a supervisor without a console ends with its terminal, too, unless told otherwise") {
+    const std::string quiet =
+        script_worker("echo >&3; exec sleep 1000") + "heartbeat_limit = \"0s\"\n";
+    {
+        const SupervisorRun run;
+        Terminal terminal(run.command(quiet));
+        terminal.require("3/3 workers ready");
+        terminal.hang_up();
+        CHECK(terminal.exit_code() == 0);
+        CHECK(run.objects().empty());
+    }
+    const SupervisorRun run;
+    std::vector<std::string> command = run.command(quiet);
+    std::string shell = "trap '' HUP; exec";
+    for (const std::string& word : command) {
+        shell += " '" + word + "'";
+    }
+    const std::string file = run.directory() + "/output";
+    Terminal terminal({"/bin/sh", "-c", "echo $$; " + shell + " >" + file + " 2>&1"});
+    const pid_t pid = static_cast<pid_t>(std::stol(terminal.require("")));
+    const auto wait_for = [&file](const std::string& text) {
+        const auto deadline = std::chrono::steady_clock::now() + kPatience;
+        std::string seen;
+        while (seen.find(text) == std::string::npos &&
+               std::chrono::steady_clock::now() < deadline) {
+            std::this_thread::sleep_for(std::chrono::milliseconds{10});
+            std::ifstream stream(file);
+            seen.assign(std::istreambuf_iterator<char>(stream), {});
+        }
+        CHECK_MESSAGE(seen.find(text) != std::string::npos, seen);
+    };
+    wait_for("3/3 workers ready");
+    terminal.hang_up();
+    wait_for("the terminal is gone; that is ignored");
+    REQUIRE(::kill(pid, SIGHUP) == 0);
+    wait_for("configuration");  // and a reload is a reload again
+    REQUIRE(::kill(pid, SIGTERM) == 0);
+    CHECK(terminal.exit_code() == 0);
+}
+
+TEST_CASE("workers have no terminal: neither its modes nor its tostop can stop them") {
+    const SupervisorRun run;
+    Terminal terminal(run.command(
+        "workers = 2\n" + script_worker("stty tostop </dev/tty || echo no terminal; stty sane <&1; "
+                                        "(: </dev/tty) || echo none here; echo >&3; "
+                                        "exec sleep 1000"),
+        {"--console"}));
+    terminal.require("no terminal");
+    terminal.require("none here");
+    terminal.require("2/2 workers ready");
+    terminal.type("q\n");
+    CHECK(terminal.exit_code() == 0);
 }

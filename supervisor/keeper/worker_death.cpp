@@ -176,7 +176,9 @@ void WorkerKeeper::settle() {
     // Its last words come before its obituary, and stand in it. Not before nobody of its is left:
     // one that ends in peace writes, too.
     output_.finish();
-    last_death_.last_output = output_.last();
+    if (!last_death_.ordered) {  // of an ordered end they tell nothing
+        last_death_.last_output = output_.last();
+    }
     observe(*std::exchange(ended_, std::nullopt));
 }
 

@@ -147,7 +147,6 @@ void WorkerKeeper::perform(Action action, Event cause) {
             retry_busy();
             break;
         case Action::kReportDeath:
-            last_death_.last_output.clear();  // of interest where nobody ordered the end
             record_death(
                 last_death_.ordered ? log::Level::kInfo : log::Level::kWarning,
                 machine_.state() == State::kStopped ? "it stays down" : "starting it again",

@@ -25,8 +25,6 @@ class ServiceManager {
     /// As this process's environment tells (NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID).
     static ServiceManager from_environment();
 
-    [[nodiscard]] bool present() const noexcept { return static_cast<bool>(socket_); }
-
     // These three arrive, if need be at the next pass(), and in their order.
     void ready();
     void reloading();  ///< ready() ends it

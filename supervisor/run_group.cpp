@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -89,9 +91,10 @@ class MetricsEndpoint {
 /// Members in the order of who needs whom: each is gone before what it refers to.
 class Daemon {
   public:
-    Daemon(const DaemonSetup& setup, const Group& group)
+    Daemon(const DaemonSetup& setup, SupervisorClaim& claim, const Group& group)
         : setup_(setup),
           life_(setup.files.life, setup.context.life),
+          claim_care_(claim),
           stops_(read_stops(setup, group)),
           failures_(setup.manager.present() ? std::optional<StartFailures>(setup.files.failures)
                                             : std::nullopt),
@@ -261,6 +264,7 @@ class Daemon {
             supervisor_.kin().leave_alone(guard_->pid());
         }
         life_.keep(supervisor_.kin().adopted());
+        claim_care_.look();
         setup_.manager.status(supervisor_.status());
         setup_.manager.pass();
         if (supervisor_.phase() == Phase::kStarting || told_reloading_ || stops_in_time()) {
@@ -312,6 +316,7 @@ class Daemon {
     StraySignals strays_{io_};
     const DaemonSetup& setup_;
     LifeFile life_;
+    ClaimCare claim_care_;
     OperatorStops stops_;
     std::optional<StartFailures> failures_;  ///< under a service manager, which starts us again
     boost::asio::steady_timer good_timer_{io_};
@@ -342,33 +347,43 @@ ExitCode fail(ServiceManager& manager, ExitCode code, log::Event event, const st
 }
 
 ExitCode run_group(const DaemonSetup& setup) {
-    end_former_life(setup.files.life);
+    const std::string& name = setup.config.group.name;
+    std::optional<SupervisorClaim> claim;
     std::optional<Group> taken;
     try {
-        taken.emplace(take_up_group(setup.config));
+        // The runtime directory's lock once more, for one that lies elsewhere, or was removed.
+        std::uint32_t holder = 0;
+        auto free = SupervisorClaim::take(name, holder);
+        if (!free) {
+            return fail(setup.manager, ExitCode::kAlreadyRuns, log::Event::kSupervisorFailed,
+                        "group '" + name + "' already has a supervisor: pid " +
+                            (holder != 0 ? std::to_string(holder) : "unknown") +
+                            ", which uses another runtime directory, or whose lock file was "
+                            "removed from this one");
+        }
+        claim.emplace(std::move(*free));
+        // Not before: with a claim that is another's, it would be his workers.
+        end_former_life(setup.files.life);
+        taken.emplace(take_up_group(setup.config, *claim));
     } catch (const Error& error) {
         if (error.errc() != Errc::kNoPermission && error.errc() != Errc::kOtherOwner) {
             throw;
         }
-        return fail(setup.manager, ExitCode::kGroup, log::Event::kSupervisorFailed,
-                    error.text() +
-                        ": objects of that name are another user's; remove them as root "
-                        "(shmipcctl --group " +
-                        setup.config.group.name + " clean), or choose another group");
+        return fail(setup.manager, ExitCode::kGroup, log::Event::kSupervisorFailed, error.text());
     }
     const Group& group = *taken;
     std::optional<Daemon> daemon;
     try {
-        daemon.emplace(setup, group);
+        daemon.emplace(setup, *claim, group);
     } catch (const Error&) {
         // No worker was started: what was made for them has no use.
-        leave_group(setup.config, group.created(), ExitCode::kStartFailed);
+        leave_group(setup.config, *claim, group.created(), ExitCode::kStartFailed);
         throw;
     }
     const ExitCode code = daemon->run();
     const Config config = daemon->config();  // as a reload may have changed it
     daemon.reset();
-    return leave_group(config, group.created(), code);
+    return leave_group(config, *claim, group.created(), code);
 }
 
 log::Options log_options(const Config& config) {

@@ -3,27 +3,37 @@
 
 #include <string>
 
-#include <shmipc/group.hpp>
-#include <shmipc/os.hpp>
+#include <sys/types.h>
+#include <unistd.h>
 
+#include <shmipc/group.hpp>
+
+#include "lock_file.hpp"
 #include "segment.hpp"
 
 namespace shmipc::detail {
 
-/// The lock under which a group's objects are created and removed: a file beside them that exists
-/// only while somebody holds or wants it. A holder that dies leaves an empty file, which the next
-/// holder takes up and removes.
+/// The lock under which a group's objects are created and removed: a byte of its lock file. A
+/// holder that dies leaves nothing but that file, perhaps without objects, which the next one takes
+/// up.
 class GroupLock {
   public:
     /// Waits up to ten seconds, asleep. Throws kGroupBusy after that.
-    explicit GroupLock(const std::string& group);
+    explicit GroupLock(const std::string& group, uid_t owner = geteuid());
+    /// Removes the lock file with the last object.
     ~GroupLock();
     GroupLock(const GroupLock&) = delete;
     GroupLock& operator=(const GroupLock&) = delete;
 
+    [[nodiscard]] const LockFile& file() const noexcept { return file_; }
+    /// There are objects: the destructor need not look for some.
+    void keep() noexcept { keeps_ = true; }
+
   private:
-    std::string path_;
-    os::Fd file_;
+    std::string group_;
+    uid_t owner_;
+    LockFile file_;
+    bool keeps_ = false;
 };
 
 struct Birth {
@@ -37,5 +47,11 @@ Birth ensure_group(const GroupConfig& config);
 
 /// See Group::remove().
 bool remove_group(const std::string& name);
+
+/// The same for the supervisor of the group, who holds its byte of the lock file.
+bool remove_own_group(const std::string& name);
+
+/// " (last known pid 4711)" of worker `index`, from its object if there is one; or nothing.
+std::string last_pid(const std::string& group, WorkerIndex index, uid_t owner);
 
 }  // namespace shmipc::detail

@@ -14,6 +14,7 @@
 
 #include "birth.hpp"
 #include "identity.hpp"
+#include "lock_file.hpp"
 #include "segment.hpp"
 
 namespace shmipc {
@@ -62,6 +63,9 @@ struct PlainSlotHeader {
 static_assert(sizeof(PlainSlotHeader) == sizeof(layout::SlotHeader) &&
               offsetof(PlainSlotHeader, time) == offsetof(layout::SlotHeader, time) &&
               offsetof(PlainSlotHeader, origin) == offsetof(layout::SlotHeader, origin));
+
+/// How long an ending claim waits for whoever creates or removes objects.
+constexpr std::chrono::milliseconds kBirthPatience{2'000};
 
 template <class Call>
 auto catching(std::error_code& error, Call&& call) -> std::optional<decltype(call())> {
@@ -184,6 +188,14 @@ bool Group::remove(const std::string& name, std::error_code& error) {
     return catching(error, [&] { return remove(name); }).value_or(false);
 }
 
+bool Group::remove(const SupervisorClaim& claim) {
+    return detail::remove_own_group(claim.group());
+}
+
+bool Group::remove(const SupervisorClaim& claim, std::error_code& error) {
+    return catching(error, [&] { return remove(claim); }).value_or(false);
+}
+
 const std::string& Group::name() const noexcept {
     return state_->name;
 }
@@ -298,7 +310,16 @@ std::optional<MessageInfo> Group::latest(WorkerIndex index) const noexcept {
 }
 
 bool Group::running(WorkerIndex index) const {
-    return state_->has(index) && detail::is_locked(state_->fd(index), object_name(name(), index));
+    if (!state_->has(index)) {
+        return false;
+    }
+    const detail::Segment& segment = state_->segments[to_number(index)];
+    if (detail::is_locked(segment.fd(), segment.name())) {
+        return true;
+    }
+    // An outsider's read lock may have kept the worker from locking its object.
+    const auto locks = detail::LockFile::open(name(), segment.owner());
+    return locks && locks->is_locked(detail::LockFile::identity(index));
 }
 
 Errc Group::verify_name(WorkerIndex index) const noexcept {
@@ -306,6 +327,76 @@ Errc Group::verify_name(WorkerIndex index) const noexcept {
         return Errc::kInvalidIndex;
     }
     return state_->segments[to_number(index)].has_its_name() ? Errc::kOk : Errc::kNameLost;
+}
+
+struct SupervisorClaim::State {
+    std::string group;
+    uid_t owner;
+    detail::LockFile locks;
+};
+
+SupervisorClaim::SupervisorClaim(std::unique_ptr<State> state) noexcept
+    : state_(std::move(state)) {}
+SupervisorClaim::SupervisorClaim(SupervisorClaim&&) noexcept = default;
+
+SupervisorClaim::~SupervisorClaim() {
+    if (state_ == nullptr) {
+        return;
+    }
+    const detail::LockFile& locks = state_->locks;
+    try {
+        // Goes with the last object; whoever is creating some at this moment keeps it.
+        if (locks.lock(detail::LockFile::kBirth, kBirthPatience)) {
+            locks.remove_if_unused(state_->group, state_->owner);
+        }
+    } catch (const Error&) {
+        // An empty file more, which the next one takes up, is not worth an error.
+    }
+    detail::unlock(locks.fd());
+}
+
+std::optional<SupervisorClaim> SupervisorClaim::take(const std::string& group,
+                                                     std::uint32_t& holder) {
+    if (!is_group_name(group)) {
+        throw Error(Errc::kInvalidGroupName,
+                    "invalid group name '" + group + "': expected [A-Za-z0-9_-]{1,64}");
+    }
+    // Bound for a lock file that is removed again and again.
+    constexpr int kTries = 100;
+    for (int i = 0; i < kTries; ++i) {
+        auto state = std::make_unique<State>(
+            State{group, geteuid(), detail::LockFile::open_or_make(group, geteuid())});
+        const detail::LockFile& locks = state->locks;
+        if (!locks.lock(detail::LockFile::kSupervisor, std::chrono::milliseconds{0})) {
+            holder = locks.supervisor();
+            return std::nullopt;
+        }
+        // Its last holder may have removed the file between our open and our lock.
+        if (locks.has_its_name()) {
+            locks.tell_supervisor(static_cast<std::uint32_t>(getpid()));
+            return SupervisorClaim(std::move(state));
+        }
+    }
+    throw Error(Errc::kGroupBusy, "the lock file of group '" + group +
+                                      "' is removed and made again all the time: see which program "
+                                      "does so");
+}
+
+const std::string& SupervisorClaim::group() const noexcept {
+    return state_->group;
+}
+
+bool SupervisorClaim::renew(std::uint32_t& holder) {
+    holder = 0;
+    if (state_->locks.has_its_name()) {
+        return true;
+    }
+    auto fresh = take(state_->group, holder);
+    if (!fresh) {
+        return false;
+    }
+    state_ = std::move(fresh->state_);
+    return true;
 }
 
 }  // namespace shmipc

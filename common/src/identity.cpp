@@ -1,5 +1,6 @@
 #include "identity.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <ctime>
@@ -15,15 +16,16 @@ namespace shmipc::detail {
 
 namespace {
 
-struct flock whole_file() noexcept {
+struct flock lock_on(Range range, short type) noexcept {
     struct flock lock {};
-    lock.l_type = F_WRLCK;
+    lock.l_type = type;
     lock.l_whence = SEEK_SET;
+    lock.l_start = range.begin;
+    lock.l_len = range.bytes;
     return lock;
 }
 
-bool try_lock(int fd, const std::string& name) {
-    struct flock lock = whole_file();
+bool try_lock(int fd, struct flock lock, const std::string& name) {
     if (os::retry([&] { return fcntl(fd, F_OFD_SETLK, &lock); }) == 0) {
         return true;
     }
@@ -54,8 +56,9 @@ void* block_for_lock(void* argument) {
 /// F_OFD_SETLKW has no deadline, and a signal to interrupt it would meddle with the program's own.
 /// So a thread blocks in it and is cancelled when the time is up. Whether it had the lock by then
 /// the caller asks again: locks belong to the open file, so it would be ours either way.
-void wait_for_lock(int fd, std::chrono::milliseconds timeout, const std::string& name) {
-    Wait wait{.fd = fd, .lock = whole_file(), .done = {}};
+void wait_for_lock(int fd, struct flock lock, std::chrono::milliseconds timeout,
+                   const std::string& name) {
+    Wait wait{.fd = fd, .lock = lock, .done = {}};
     sem_init(&wait.done, 0, 0);
     pthread_t thread{};
     // A thread with all signals blocked: none of the program's handlers may run on it.
@@ -83,24 +86,55 @@ void wait_for_lock(int fd, std::chrono::milliseconds timeout, const std::string&
     sem_destroy(&wait.done);
 }
 
-}  // namespace
-
-bool lock_exclusively(int fd, std::chrono::milliseconds timeout, const std::string& name) {
-    if (try_lock(fd, name)) {
+bool lock_within(int fd, struct flock lock, std::chrono::milliseconds timeout,
+                 const std::string& name) {
+    if (try_lock(fd, lock, name)) {
         return true;
     }
     if (timeout.count() <= 0) {
         return false;
     }
-    wait_for_lock(fd, timeout, name);
-    return try_lock(fd, name);
+    wait_for_lock(fd, lock, timeout, name);
+    return try_lock(fd, lock, name);
 }
 
-bool is_locked(int fd, const std::string& name) {
-    struct flock lock = whole_file();
+}  // namespace
+
+bool lock_exclusively(int fd, std::chrono::milliseconds timeout, const std::string& name,
+                      Range range) {
+    return lock_within(fd, lock_on(range, F_WRLCK), timeout, name);
+}
+
+bool lock_among_writers(int fd, std::chrono::milliseconds timeout, const std::string& name) {
+    const struct flock exclusive = lock_on({}, F_WRLCK);
+    if (try_lock(fd, exclusive, name)) {
+        return true;
+    }
+    // A read lock waits for writers only, and keeps them out.
+    if (!lock_within(fd, lock_on({}, F_RDLCK), timeout, name)) {
+        return false;
+    }
+    // Whether it can be had or not: who is in the way now is a reader.
+    try_lock(fd, exclusive, name);
+    return true;
+}
+
+bool is_locked(int fd, const std::string& name, Range range) {
+    return first_locked(fd, name, range).has_value();
+}
+
+std::optional<off_t> first_locked(int fd, const std::string& name, Range range) {
+    // A read lock would conflict with write locks only.
+    struct flock lock = lock_on(range, F_RDLCK);
     os::require("cannot ask for the lock on " + name,
                 [&] { return fcntl(fd, F_OFD_GETLK, &lock); });
-    return lock.l_type != F_UNLCK;
+    return lock.l_type == F_UNLCK ? std::nullopt
+                                  : std::optional(std::max(lock.l_start, range.begin));
+}
+
+void unlock(int fd, Range range) noexcept {
+    struct flock lock = lock_on(range, F_UNLCK);
+    os::retry([&] { return fcntl(fd, F_OFD_SETLK, &lock); });
 }
 
 }  // namespace shmipc::detail

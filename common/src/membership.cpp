@@ -18,6 +18,7 @@
 #include "birth.hpp"
 #include "fork_guard.hpp"
 #include "identity.hpp"
+#include "remedy.hpp"
 #include "sleep.hpp"
 
 namespace shmipc::detail {
@@ -49,6 +50,17 @@ std::string_view stamped_name(const layout::PayloadStamp& stamp) noexcept {
 
 bool carries(const layout::PayloadStamp& stamp, const PayloadType& type) noexcept {
     return stamp.size == type.size && stamped_name(stamp) == type.name;
+}
+
+std::uint64_t inode_of(int fd, const std::string& name) {
+    struct stat status {};
+    os::require("cannot look at '" + name + "'", [&] { return fstat(fd, &status); });
+    return status.st_ino;
+}
+
+bool has_inode(int fd, std::uint64_t inode) noexcept {
+    struct stat status {};
+    return fstat(fd, &status) == 0 && status.st_ino == inode;
 }
 
 }  // namespace
@@ -102,11 +114,26 @@ Membership::~Membership() {
     }
     vitals().state.store(static_cast<std::uint32_t>(layout::WorkerState::kStopped),
                          std::memory_order_release);
-    // Unmapped before the lock goes, which it does with identity_, declared earlier.
+    // Unmapped before the lock goes, which it does with locks_ and identity_, declared earlier.
+}
+
+bool Membership::lock_identity() {
+    const auto begin = std::chrono::steady_clock::now();
+    if (!locks_->lock(LockFile::identity(index_), options_.identity_timeout)) {
+        return false;
+    }
+    // An older program's worker holds no byte of the lock file, but its object. This one holds both
+    // for such a program to see; only the byte is out of the reach of whoever may read the object.
+    const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::chrono::steady_clock::now() - begin);
+    return lock_among_writers(identity_->fd(), options_.identity_timeout - waited,
+                              identity_->name());
 }
 
 void Membership::take_identity() {
     for (int i = 0; i < kAttachTries; ++i) {
+        identity_.reset();
+        locks_.reset();
         generation_ = ensure_group(config_).generation;
         try {
             identity_ = Segment::open(config_.name, index_, Access::kTakePart);
@@ -116,20 +143,19 @@ void Membership::take_identity() {
             }
             continue;  // the group was removed just now
         }
+        locks_ = LockFile::open_or_make(config_.name, identity_->owner());
         const Segment& own = *identity_;
-        if (!lock_exclusively(own.fd(), options_.identity_timeout, own.name())) {
+        if (!lock_identity()) {
             throw Error(Errc::kIdentityBusy,
                         "worker " + std::to_string(to_number(index_)) + " of group '" +
                             config_.name + "' is already running" + describe_last_pid(own.fd()) +
                             ": stop it first, or choose another index or group");
         }
-        // The lock is on the open file; the name may lead elsewhere by now.
-        if (own.has_its_name() && own.generation() == generation_) {
+        // The locks are on the open files; the names may lead elsewhere by now.
+        if (own.has_its_name() && locks_->has_its_name() && own.generation() == generation_) {
             own.require_geometry(config_.geometry());
-            struct stat status {};
-            os::require("cannot look at object '" + own.name() + "'",
-                        [&] { return fstat(own.fd(), &status); });
-            identity_inode_ = status.st_ino;
+            identity_inode_ = inode_of(own.fd(), own.name());
+            locks_inode_ = inode_of(locks_->fd(), locks_->name());
             return;
         }
     }
@@ -187,7 +213,8 @@ void Membership::recover_producer() {
         throw Error(Errc::kCorruptChannel,
                     "object '" + identity_->name() +
                         "' holds values that the protocol cannot produce: another program has "
-                        "written into it; stop the group and remove it (shmipcctl clean)");
+                        "written into it; stop the group and remove it (" +
+                        clean_command(config_.name) + ")");
     }
 }
 
@@ -240,7 +267,8 @@ ProducerCore* Membership::take_producer(PayloadType type) {
         throw Error(Errc::kPayloadMismatch,
                     "channel " + std::to_string(to_number(index_)) + " of group '" + config_.name +
                         "' carries " + describe({stamped_name(stamp), stamp.size}) + ", expected " +
-                        describe(type) + ": use that type, or remove the group (shmipcctl clean)");
+                        describe(type) + ": use that type, or remove the group (" +
+                        clean_command(config_.name) + ")");
     }
     producer_->taken = true;
     return producer_.get();
@@ -435,10 +463,10 @@ void Membership::ready() noexcept {
 
 Errc Membership::verify() noexcept {
     check_usable();
-    struct stat status {};
-    SHMIPC_CHECK(fstat(identity_->fd(), &status) == 0 && status.st_ino == identity_inode_,
-                 "the descriptor that holds this worker's identity was closed by the program; do "
-                 "not close descriptors that you have not opened");
+    SHMIPC_CHECK(
+        has_inode(locks_->fd(), locks_inode_) && has_inode(identity_->fd(), identity_inode_),
+        "the descriptor that holds this worker's identity was closed by the program; do "
+        "not close descriptors that you have not opened");
     const bool named = identity_->has_its_name();
     if (!named) {
         name_lost_.store(true, std::memory_order_relaxed);
@@ -462,6 +490,7 @@ void Membership::disown_in_child() noexcept {
     // Closed here and now, and not once more by a destructor, when the number may be another
     // file's.
     identity_.reset();
+    locks_.reset();
     ready_fd_.reset();
 }
 

@@ -15,6 +15,7 @@
 #include <shmipc/os.hpp>
 #include <shmipc/worker.hpp>
 
+#include "lock_file.hpp"
 #include "segment.hpp"
 
 namespace shmipc::detail {
@@ -57,6 +58,7 @@ class Membership {
 
   private:
     void take_identity();
+    bool lock_identity();
     void map_all();
     void recover_producer();
     void recover_consumers();
@@ -74,7 +76,9 @@ class Membership {
     WorkerIndex index_;
     AttachOptions options_;
     Generation generation_;
-    std::optional<Segment> identity_;  ///< one's own object, locked
+    std::optional<LockFile> locks_;    ///< whose byte of this worker is locked
+    std::optional<Segment> identity_;  ///< one's own object, locked as well
+    std::uint64_t locks_inode_ = 0;
     std::uint64_t identity_inode_ = 0;
     std::vector<Mapping> mappings_;              ///< by worker index
     std::vector<layout::SharedU32*> doorbells_;  ///< by worker index

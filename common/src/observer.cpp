@@ -33,8 +33,7 @@ Observer Observer::open(const std::string& group) {
     state->geometry = first.geometry();
     for (std::uint32_t i = 0; i < state->geometry.workers; ++i) {
         state->mappings.emplace_back(
-            detail::Segment::open(group, WorkerIndex{i}, detail::Access::kInspect, state->geometry,
-                                  first.generation()),
+            detail::Segment::open(group, WorkerIndex{i}, detail::Access::kInspect, first),
             detail::Role::kObserver);
         state->ends.emplace_back(state->mappings.back().channel());
     }

@@ -2,16 +2,13 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstdio>
 #include <cstring>
 #include <utility>
 
 #include <boost/interprocess/exceptions.hpp>
 #include <boost/interprocess/mapped_region.hpp>
-#include <boost/interprocess/shared_memory_object.hpp>
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -22,13 +19,15 @@
 #include <shmipc/group.hpp>
 #include <shmipc/os.hpp>
 
+#include "names.hpp"
+#include "remedy.hpp"
+
 namespace shmipc::detail {
 
 namespace bip = boost::interprocess;
 
 namespace {
 
-/// Where glibc's shm_open looks; a nameless file can only be made by path.
 constexpr const char* kDirectory = "/dev/shm";
 
 std::string in_quotes(const std::string& name) {
@@ -40,12 +39,23 @@ Error boost_error(const bip::interprocess_exception& error, const std::string& w
 }
 
 template <class Number>
-Error mismatch(Errc code, const std::string& name, const char* what, Number expected,
-               Number found) {
+Error mismatch(Errc code, const std::string& name, const std::string& remove, const char* what,
+               Number expected, Number found) {
     return {code, in_quotes(name) + " has " + what + " " + std::to_string(found) + ", expected " +
                       std::to_string(expected) +
                       ": start all programs of the group with the same value, or remove the old "
-                      "group once its workers are stopped (shmipcctl clean)"};
+                      "group once its workers are stopped (" +
+                      remove + ")"};
+}
+
+/// The group of an object of this name.
+std::string group_of(const std::string& name) {
+    const std::size_t begin = name.find('.') + 1;
+    return name.substr(begin, name.find('.', begin) - begin);
+}
+
+std::string removal(const std::string& name) {
+    return clean_command(group_of(name));
 }
 
 /// Reserves [offset, offset + bytes), so that a full file system is an error here and not a SIGBUS
@@ -58,7 +68,8 @@ void reserve(int fd, std::uint64_t offset, std::uint64_t bytes, const std::strin
     if (error != 0) {
         throw Error::from_errno(Errc::kSystem, error,
                                 "cannot reserve " + describe_bytes(bytes) + " in " +
-                                    std::string(kDirectory) + " for " + in_quotes(name));
+                                    std::string(kDirectory) + " for " + in_quotes(name) +
+                                    remedy_of(error));
     }
 }
 
@@ -76,7 +87,7 @@ Generation Generation::random() {
 }
 
 struct Segment::Object {
-    bip::shared_memory_object memory;
+    os::Fd file;
 };
 
 Segment::Segment(std::unique_ptr<Object> object, std::string name)
@@ -86,16 +97,20 @@ Segment& Segment::operator=(Segment&&) noexcept = default;
 Segment::~Segment() = default;
 
 int Segment::fd() const noexcept {
-    return object_->memory.get_mapping_handle().handle;
+    return object_->file.get();
 }
 
-void Segment::create(const std::string& group, WorkerIndex index, const layout::Geometry& geometry,
-                     const Generation& generation) {
+std::string Segment::create(const std::string& group, WorkerIndex index,
+                            const layout::Geometry& geometry, const Generation& generation) {
     const std::string name = object_name(group, index);
     // Mode 0660 less umask.
-    const os::Fd file(os::require("cannot create " + in_quotes(name) + " in " + kDirectory, [] {
-        return ::open(kDirectory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0660);
-    }));
+    const os::Fd file(
+        os::retry([] { return ::open(kDirectory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0660); }));
+    if (!file) {
+        throw Error::from_errno(
+            Errc::kSystem, errno,
+            "cannot create " + in_quotes(name) + " in " + kDirectory + remedy_of(errno));
+    }
     os::require("cannot size " + in_quotes(name),
                 [&] { return ftruncate(file.get(), static_cast<off_t>(geometry.object_bytes())); });
     reserve(file.get(), 0, layout::Geometry::producer_bytes(), name);
@@ -118,71 +133,131 @@ void Segment::create(const std::string& group, WorkerIndex index, const layout::
         throw Error(Errc::kSystem, "cannot write the header of " + in_quotes(name));
     }
     // The birth: from here on the object is there, whole.
-    const std::string nameless = "/proc/self/fd/" + std::to_string(file.get());
-    os::require("cannot link " + in_quotes(name), [&] {
-        return linkat(AT_FDCWD, nameless.c_str(), AT_FDCWD, path_of(name).c_str(),
-                      AT_SYMLINK_FOLLOW);
-    });
+    auto given = give_name(file.get(), name, geteuid());
+    if (!given) {
+        throw Error::from_errno(Errc::kSystem, EEXIST, "cannot link " + in_quotes(name));
+    }
+    return std::move(*given);
+}
+
+std::optional<Segment> Segment::open_of(const std::string& group, WorkerIndex index, Access access,
+                                        uid_t owner) {
+    auto opened = open_name(object_name(group, index),
+                            access == Access::kTakePart ? O_RDWR : O_RDONLY, owner);
+    if (!opened) {
+        return std::nullopt;
+    }
+    Segment segment(std::make_unique<Object>(Object{std::move(opened->file)}),
+                    std::move(opened->name));
+    segment.owner_ = owner;
+    segment.check(index);
+    return segment;
 }
 
 Segment Segment::open(const std::string& group, WorkerIndex index, Access access) {
+    if (access == Access::kInspect) {
+        return inspect(group, index);
+    }
+    if (auto own = open_of(group, index, access, geteuid())) {
+        return std::move(*own);
+    }
     const std::string name = object_name(group, index);
-    // Before it is opened: that would block on a pipe until somebody writes into it.
     struct stat status {};
-    if (lstat(path_of(name).c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
+    if (lstat(path_of(name).c_str(), &status) != 0) {
+        throw Error(Errc::kNoGroup, "there is no " + in_quotes(name) + " in " + kDirectory +
+                                        ": group '" + group +
+                                        "' has not been started, or has been removed");
+    }
+    if (!S_ISREG(status.st_mode)) {
         throw Error(Errc::kNotAnObject, in_quotes(name) + " is not a regular file");
     }
+    throw Error(Errc::kOtherOwner, in_quotes(name) + " belongs to user " +
+                                       std::to_string(status.st_uid) + ", expected " +
+                                       std::to_string(geteuid()) +
+                                       ": run as that user, or choose another group name");
+}
+
+Segment Segment::inspect(const std::string& group, WorkerIndex index) {
+    const std::string name = object_name(group, index);
+    std::vector<uid_t> owners{geteuid()};
+    std::optional<Error> refused;
+    // The usual case without reading the directory; what is wrong with it is told if nothing else
+    // is there.
     try {
-        auto object = std::make_unique<Object>(Object{bip::shared_memory_object(
-            bip::open_only, name.c_str(),
-            access == Access::kTakePart ? bip::read_write : bip::read_only)});
-        Segment segment(std::move(object), name);
-        segment.check(index, access);
-        return segment;
-    } catch (const bip::interprocess_exception& error) {
-        if (error.get_native_error() == ENOENT) {
-            throw Error(Errc::kNoGroup, "there is no " + in_quotes(name) + " in " + kDirectory +
-                                            ": group '" + group +
-                                            "' has not been started, or has been removed");
+        if (auto plain = open_plain(name, O_RDONLY, std::nullopt)) {
+            if (plain->owner == geteuid() || with_digits(name).empty()) {
+                Segment segment(std::make_unique<Object>(Object{std::move(plain->file)}), name);
+                segment.owner_ = plain->owner;
+                segment.check(index);
+                return segment;
+            }
+            owners.push_back(plain->owner);
         }
-        throw boost_error(error, "cannot open " + in_quotes(name) + " in " + kDirectory);
+    } catch (const Error& error) {
+        refused = error;
     }
+    for (const Name& other : with_digits(name)) {
+        owners.push_back(other.owner);
+    }
+    for (const uid_t owner : owners) {
+        try {
+            if (auto segment = open_of(group, index, Access::kInspect, owner)) {
+                return std::move(*segment);
+            }
+        } catch (const Error& error) {
+            refused = refused ? refused : error;
+        }
+    }
+    if (refused) {
+        throw Error(*refused);
+    }
+    return open(group, index, Access::kObserve);  // says why not
+}
+
+Segment Segment::open(const std::string& group, WorkerIndex index, Access access,
+                      const Segment& first) {
+    auto segment = open_of(group, index, access, first.owner());
+    if (!segment) {
+        throw Error(Errc::kNoGroup,
+                    "there is no " + in_quotes(object_name(group, index)) + " of user " +
+                        std::to_string(first.owner()) + " in " + kDirectory +
+                        ", whose object 0 is there: stop the group's " +
+                        "workers and remove the rest (" + clean_command(group) + ")");
+    }
+    segment->require_like(group, first.geometry(), first.generation());
+    return std::move(*segment);
 }
 
 Segment Segment::open(const std::string& group, WorkerIndex index, Access access,
                       const layout::Geometry& expected, const Generation& generation) {
     Segment segment = open(group, index, access);
-    segment.require_geometry(expected);
-    if (segment.generation() != generation) {
-        throw Error(
-            Errc::kGenerationMismatch,
-            in_quotes(segment.name()) + " is of another generation than object '" +
-                object_name(group, WorkerIndex{0}) +
-                "': the group was removed and created again meanwhile; start again, or stop "
-                "its workers and remove it (shmipcctl clean)");
-    }
+    segment.require_like(group, expected, generation);
     return segment;
 }
 
-void Segment::check(WorkerIndex index, Access access) {
+void Segment::require_like(const std::string& group, const layout::Geometry& expected,
+                           const Generation& generation) const {
+    require_geometry(expected);
+    if (generation_ != generation) {
+        throw Error(Errc::kGenerationMismatch,
+                    in_quotes(name_) + " is of another generation than object '" +
+                        object_name(group, WorkerIndex{0}) +
+                        "': the group was removed and created again meanwhile; start again, or "
+                        "stop its workers and remove it (" +
+                        clean_command(group) + ")");
+    }
+}
+
+void Segment::check(WorkerIndex index) {
     struct stat status {};
     os::require("cannot look at " + in_quotes(name_), [&] { return fstat(fd(), &status); });
-    if (!S_ISREG(status.st_mode)) {
-        throw Error(Errc::kNotAnObject, in_quotes(name_) + " is not a regular file");
-    }
-    if (access != Access::kInspect && status.st_uid != geteuid()) {
-        throw Error(Errc::kOtherOwner, in_quotes(name_) + " belongs to user " +
-                                           std::to_string(status.st_uid) + ", expected " +
-                                           std::to_string(geteuid()) +
-                                           ": run as that user, or choose another group name");
-    }
     const auto size = static_cast<std::uint64_t>(status.st_size);
     layout::Header header{};
     if (size < sizeof header) {
         throw Error(Errc::kTruncated, in_quotes(name_) + " has " + std::to_string(size) +
                                           " bytes, expected at least " +
-                                          std::to_string(sizeof header) +
-                                          ": remove it (shmipcctl clean)");
+                                          std::to_string(sizeof header) + ": remove it (" +
+                                          removal(name_) + ")");
     }
     const auto got = os::require("cannot read " + in_quotes(name_),
                                  [&] { return pread(fd(), &header, sizeof header, 0); });
@@ -193,51 +268,50 @@ void Segment::check(WorkerIndex index, Access access) {
                         "program uses this name; choose another group name");
     }
     if (header.layout_version != layout::kLayoutVersion) {
-        throw mismatch(Errc::kLayoutVersion, name_, "layout version", layout::kLayoutVersion,
-                       header.layout_version);
+        throw mismatch(Errc::kLayoutVersion, name_, removal(name_), "layout version",
+                       layout::kLayoutVersion, header.layout_version);
     }
     if (header.layout_hash != layout::layout_hash()) {
-        throw mismatch(Errc::kLayoutHash, name_, "layout hash", layout::layout_hash(),
-                       header.layout_hash);
+        throw mismatch(Errc::kLayoutHash, name_, removal(name_), "layout hash",
+                       layout::layout_hash(), header.layout_hash);
     }
     if (header.index != to_number(index)) {
-        throw mismatch(Errc::kIndexMismatch, name_, "worker index", to_number(index), header.index);
+        throw mismatch(Errc::kIndexMismatch, name_, removal(name_), "worker index",
+                       to_number(index), header.index);
     }
     geometry_ = {header.group_size, header.slot_count, header.capacity};
     generation_.bits = {header.generation[0], header.generation[1]};
     if (!geometry_.valid()) {
         throw Error(Errc::kNotAnObject, in_quotes(name_) +
                                             " has a corrupt header: stop the workers of the group "
-                                            "and remove it (shmipcctl clean)");
+                                            "and remove it (" +
+                                            removal(name_) + ")");
     }
     if (size != geometry_.object_bytes() || header.object_bytes != size) {
         throw Error(Errc::kTruncated,
                     in_quotes(name_) + " has " + std::to_string(size) + " bytes, expected " +
                         std::to_string(geometry_.object_bytes()) +
-                        ": stop the workers of the group and remove it (shmipcctl clean)");
+                        ": stop the workers of the group and remove it (" + removal(name_) + ")");
     }
 }
 
 void Segment::require_geometry(const layout::Geometry& expected) const {
     if (geometry_.workers != expected.workers) {
-        throw mismatch(Errc::kGroupSizeMismatch, name_, "number of workers", expected.workers,
-                       geometry_.workers);
+        throw mismatch(Errc::kGroupSizeMismatch, name_, removal(name_), "number of workers",
+                       expected.workers, geometry_.workers);
     }
     if (geometry_.capacity != expected.capacity) {
-        throw mismatch(Errc::kCapacityMismatch, name_, "message capacity", expected.capacity,
-                       geometry_.capacity);
+        throw mismatch(Errc::kCapacityMismatch, name_, removal(name_), "message capacity",
+                       expected.capacity, geometry_.capacity);
     }
     if (geometry_.slots != expected.slots) {
-        throw mismatch(Errc::kSlotCountMismatch, name_, "number of slots", expected.slots,
-                       geometry_.slots);
+        throw mismatch(Errc::kSlotCountMismatch, name_, removal(name_), "number of slots",
+                       expected.slots, geometry_.slots);
     }
 }
 
 bool Segment::has_its_name() const noexcept {
-    struct stat mine {};
-    struct stat named {};
-    return fstat(fd(), &mine) == 0 && stat(path_of(name_).c_str(), &named) == 0 &&
-           mine.st_ino == named.st_ino && mine.st_dev == named.st_dev;
+    return is_named(fd(), name_);
 }
 
 struct Mapping::Region {
@@ -303,51 +377,12 @@ protocol::Channel Mapping::channel() const noexcept {
             base() + geometry_.slots_offset()};
 }
 
-std::vector<WorkerIndex> list_objects(const std::string& group) {
-    const std::string prefix = "shmipc." + group + ".";
-    const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir(kDirectory), closedir);
-    if (directory == nullptr) {
-        throw Error::from_errno(Errc::kSystem, errno, std::string("cannot read ") + kDirectory);
-    }
-    std::vector<WorkerIndex> found;
-    while (const dirent* entry = readdir(directory.get())) {
-        const std::string_view name(entry->d_name);
-        if (!name.starts_with(prefix)) {
-            continue;
-        }
-        const std::string_view digits = name.substr(prefix.size());
-        std::uint32_t index = 0;
-        const auto [end, error] =
-            std::from_chars(digits.data(), digits.data() + digits.size(), index);
-        if (error == std::errc{} && end == digits.data() + digits.size() && index < kMaxWorkers &&
-            object_name(group, WorkerIndex{index}) == name) {
-            found.push_back(WorkerIndex{index});
-        }
-    }
-    std::sort(found.begin(), found.end());
-    return found;
-}
-
-bool unlink_object(const std::string& name) {
-    if (unlink(path_of(name).c_str()) == 0) {
-        return true;
-    }
-    if (errno == ENOENT) {
-        return false;
-    }
-    throw Error::from_errno(Errc::kSystem, errno, "cannot remove " + in_quotes(name));
-}
-
 std::string describe_last_pid(int fd) {
     std::uint32_t pid = 0;
     constexpr auto kOffset =
         static_cast<off_t>(offsetof(layout::ProducerPart, vitals) + offsetof(layout::Vitals, pid));
     const auto got = os::retry([&] { return pread(fd, &pid, sizeof pid, kOffset); });
     return got == sizeof pid && pid != 0 ? " (last known pid " + std::to_string(pid) + ")" : "";
-}
-
-std::string path_of(const std::string& name) {
-    return std::string(kDirectory) + "/" + name;
 }
 
 std::string describe_bytes(std::uint64_t bytes) {

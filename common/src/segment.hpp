@@ -9,8 +9,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
-#include <vector>
+
+#include <sys/types.h>
 
 #include <shmipc/ids.hpp>
 #include <shmipc/layout.hpp>
@@ -36,15 +38,21 @@ enum class Access : std::uint8_t {
 class Segment {
   public:
     /// Makes the object of worker `index` complete before it has a name: space reserved, header
-    /// written; then links it. Throws kNoSpace, kNoPermission, kSystem; leaves nothing behind then,
+    /// written; then links it. Returns its name, which has digits where another user has taken the
+    /// plain one (names.hpp). Throws kNoSpace, kNoPermission, kSystem; leaves nothing behind then,
     /// nor at a death anywhere in between. EEXIST is kSystem: callers hold the group's lock.
-    static void create(const std::string& group, WorkerIndex index,
-                       const layout::Geometry& geometry, const Generation& generation);
+    static std::string create(const std::string& group, WorkerIndex index,
+                              const layout::Geometry& geometry, const Generation& generation);
 
     /// Throws kNoGroup if there is no such object, and a code of its own for everything that is
-    /// wrong with it.
+    /// wrong with it. To inspect: this user's object, if there is one; else the plain name's, if it
+    /// is an object; else one with digits.
     static Segment open(const std::string& group, WorkerIndex index, Access access);
-    /// The same, and throws k…Mismatch where geometry or generation differ.
+    /// The same, and throws k…Mismatch where geometry or generation differ. Of two users' objects
+    /// that of `first`'s, the one that was opened before.
+    static Segment open(const std::string& group, WorkerIndex index, Access access,
+                        const Segment& first);
+    /// The same for those that take part, whose user is known.
     static Segment open(const std::string& group, WorkerIndex index, Access access,
                         const layout::Geometry& expected, const Generation& generation);
 
@@ -58,6 +66,7 @@ class Segment {
     [[nodiscard]] int fd() const noexcept;
     [[nodiscard]] const layout::Geometry& geometry() const noexcept { return geometry_; }
     [[nodiscard]] const Generation& generation() const noexcept { return generation_; }
+    [[nodiscard]] uid_t owner() const noexcept { return owner_; }
     /// Throws k…Mismatch with both values.
     void require_geometry(const layout::Geometry& expected) const;
     /// Whether the object's name still leads to this object.
@@ -66,12 +75,18 @@ class Segment {
   private:
     struct Object;
     Segment(std::unique_ptr<Object> object, std::string name);
-    void check(WorkerIndex index, Access access);
+    static std::optional<Segment> open_of(const std::string& group, WorkerIndex index,
+                                          Access access, uid_t owner);
+    static Segment inspect(const std::string& group, WorkerIndex index);
+    void check(WorkerIndex index);
+    void require_like(const std::string& group, const layout::Geometry& expected,
+                      const Generation& generation) const;
 
     std::unique_ptr<Object> object_;
     std::string name_;
     layout::Geometry geometry_;
     Generation generation_;
+    uid_t owner_ = 0;
 };
 
 enum class Role : std::uint8_t {
@@ -104,17 +119,8 @@ class Mapping {
     layout::Geometry geometry_;
 };
 
-/// Indices of all objects that bear the group's name, in ascending order, whatever is in them.
-std::vector<WorkerIndex> list_objects(const std::string& group);
-
-/// Unlinks an object; false if there was none. Throws kNoPermission, kSystem.
-bool unlink_object(const std::string& name);
-
 /// " (last known pid 4711)" from the object's vital signs, or nothing.
 std::string describe_last_pid(int fd);
-
-/// Path of an object or lock file in the shared-memory file system.
-std::string path_of(const std::string& name);
 
 /// Bytes for people: "1.5 MiB (1572864 bytes)".
 std::string describe_bytes(std::uint64_t bytes);

@@ -1,5 +1,8 @@
 #include "group_care.hpp"
 
+#include <cstdint>
+#include <utility>
+
 #include <unistd.h>
 
 #include <shmipc/error.hpp>
@@ -40,7 +43,7 @@ void report_taken_up(const Config& config, const Group& group) {
 
 }  // namespace
 
-Group take_up_group(const Config& config) {
+Group take_up_group(const Config& config, const SupervisorClaim& claim) {
     try {
         Group group = Group::create_or_open(config.group);
         report_taken_up(config, group);
@@ -51,7 +54,7 @@ Group take_up_group(const Config& config) {
         }
         // Refused, and the first error told, if a worker holds its identity.
         std::error_code refused;
-        if (!Group::remove(config.group.name, refused)) {
+        if (!Group::remove(claim, refused)) {
             throw;
         }
         log::log(log::Level::kWarning, log::Event::kGroupRemoved,
@@ -63,7 +66,8 @@ Group take_up_group(const Config& config) {
     return group;
 }
 
-ExitCode leave_group(const Config& config, bool created, ExitCode code) {
+ExitCode leave_group(const Config& config, const SupervisorClaim& claim, bool created,
+                     ExitCode code) {
     const bool in_order = code == ExitCode::kOk;
     const bool start_failed = code == ExitCode::kStartFailed || code == ExitCode::kConfig;
     if (config.persist || !(in_order || (start_failed && created))) {
@@ -72,7 +76,7 @@ ExitCode leave_group(const Config& config, bool created, ExitCode code) {
         return code;
     }
     try {
-        if (Group::remove(config.group.name)) {
+        if (Group::remove(claim)) {
             log::log(log::Level::kInfo, log::Event::kGroupRemoved,
                      "removed the objects of group '" + config.group.name + "'");
         }
@@ -82,6 +86,26 @@ ExitCode leave_group(const Config& config, bool created, ExitCode code) {
                  "the objects of group '" + config.group.name + "' stay: " + error.text());
         return in_order ? ExitCode::kGroup : code;
     }
+}
+
+void ClaimCare::look() {
+    std::string wrong;
+    try {
+        std::uint32_t holder = 0;
+        if (!claim_.renew(holder)) {
+            wrong = "somebody removed the lock file of group '" + claim_.group() +
+                    "' from /dev/shm, and another supervisor, pid " +
+                    (holder != 0 ? std::to_string(holder) : "unknown") +
+                    ", has made it anew: stop one of the two";
+        }
+    } catch (const Error& error) {
+        wrong = "somebody removed the lock file of group '" + claim_.group() +
+                "' from /dev/shm, and it cannot be made anew: " + error.text();
+    }
+    if (!wrong.empty() && wrong != told_) {
+        log::log(log::Level::kError, log::Event::kMessage, wrong);
+    }
+    told_ = std::move(wrong);
 }
 
 }  // namespace shmipc::supervisor

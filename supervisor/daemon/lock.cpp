@@ -41,11 +41,16 @@ void write_pid(int fd, const std::string& path) {
     os::require("pwrite(" + path + ")", [&] { return ::pwrite(fd, text.data(), text.size(), 0); });
 }
 
+struct flock whole_file(short type) noexcept {
+    struct flock whole {};
+    whole.l_type = type;
+    whole.l_whence = SEEK_SET;
+    return whole;
+}
+
 /// False if another process holds it.
 bool try_lock(int fd, const std::string& path) {
-    struct flock whole {};
-    whole.l_type = F_WRLCK;
-    whole.l_whence = SEEK_SET;
+    struct flock whole = whole_file(F_WRLCK);
     if (os::retry([&] { return ::fcntl(fd, F_OFD_SETLK, &whole); }) == 0) {
         return true;
     }
@@ -53,6 +58,34 @@ bool try_lock(int fd, const std::string& path) {
         return false;
     }
     throw Error::from_errno(Errc::kSystem, errno, "fcntl(F_OFD_SETLK, " + path + ")");
+}
+
+/// Whether a supervisor is in the way, or only somebody who could read a file that an earlier
+/// version had made for all to read: a read lock asks for no more than that.
+bool is_write_locked(int fd, const std::string& path) {
+    struct flock whole = whole_file(F_RDLCK);  // would conflict with write locks only
+    os::require("fcntl(F_OFD_GETLK, " + path + ")",
+                [&] { return ::fcntl(fd, F_OFD_GETLK, &whole); });
+    return whole.l_type != F_UNLCK;
+}
+
+/// For this user alone: whoever may read the file may hold a lock on it. Looked at after opening,
+/// since names can be swapped in between.
+os::Fd open_lock(const std::string& path) {
+    constexpr mode_t kMode = 0600;
+    os::Fd file(os::require("open(" + path + ")", [&] {
+        return ::open(path.c_str(),
+                      O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, kMode);
+    }));
+    struct stat status {};
+    os::require("fstat(" + path + ")", [&] { return ::fstat(file.get(), &status); });
+    if (!S_ISREG(status.st_mode)) {
+        throw Error(Errc::kSystem, "lock " + path + " is not a regular file: remove it");
+    }
+    if ((status.st_mode & 07777U) != kMode) {
+        os::require("chmod(" + path + ")", [&] { return ::fchmod(file.get(), kMode); });
+    }
+    return file;
 }
 
 }  // namespace
@@ -83,12 +116,17 @@ void prepare_runtime_directory(const std::string& directory) {
 
 std::optional<SupervisorLock> SupervisorLock::acquire(const std::string& path, pid_t& holder) {
     for (int attempt = 0; attempt < kMostTries; ++attempt) {
-        os::Fd file(os::require("open(" + path + ")", [&] {
-            return ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-        }));
+        os::Fd file = open_lock(path);
         if (!try_lock(file.get(), path)) {
-            holder = read_pid(file.get());
-            return std::nullopt;
+            if (is_write_locked(file.get(), path)) {
+                holder = read_pid(file.get());
+                return std::nullopt;
+            }
+            // A new one, which he cannot open. Two that do so at once meet at the group's claim.
+            if (same_file(file.get(), path)) {
+                ::unlink(path.c_str());
+            }
+            continue;
         }
         // The one before may have removed the file between our open and our lock.
         if (same_file(file.get(), path)) {

@@ -1,7 +1,8 @@
 // One supervisor a group: a lock file in the runtime directory, with the holder's pid in it.
 //
 // The lock is the kernel's (OFD): it ends with the process, however that ends, and the file alone
-// means nothing. A file that is left over is taken up.
+// means nothing. A file that is left over is taken up. For a second runtime directory it is the
+// library's claim that keeps a second supervisor away (SupervisorClaim, <shmipc/group.hpp>).
 #pragma once
 
 #include <optional>

@@ -133,9 +133,9 @@ TEST_CASE(
     "a creator that is killed anywhere leaves nothing half-made, and the next makes it good") {
     struct Point {
         Call call;
-        int calls;  ///< in one birth of three objects
+        int calls;  ///< in one birth of three objects and their lock file
     };
-    for (const Point point : {Point{Call::kReserve, 9}, Point{Call::kLink, 3}}) {
+    for (const Point point : {Point{Call::kReserve, 9}, Point{Call::kLink, 4}}) {
         for (int count = 0; count < point.calls; ++count) {
             const GroupGuard guard(3);
             Child creator([&](Child::Line&) {
@@ -156,6 +156,8 @@ TEST_CASE(
             const auto all = generations(guard.config);
             CHECK(all[0] == all[1]);
             CHECK(all[0] == all[2]);
+            CHECK(Group::remove(guard.config.name));
+            CHECK(guard.left().empty());
         }
     }
 }
@@ -163,7 +165,7 @@ TEST_CASE(
 TEST_CASE("a worker that attaches makes a half-made group good as well") {
     const GroupGuard guard(3);
     Child creator([&](Child::Line&) {
-        test::die_at(Call::kLink, 2);
+        test::die_at(Call::kLink, 3);
         static_cast<void>(Group::create_or_open(guard.config));
     });
     REQUIRE(creator.wait().signal == SIGKILL);
@@ -171,16 +173,19 @@ TEST_CASE("a worker that attaches makes a half-made group good as well") {
     CHECK(worker.incarnation() == 1);
 }
 
-TEST_CASE("a lock file that a dead process has left stands in nobody's way, and goes") {
+TEST_CASE(
+    "a lock file that a dead process has left stands in nobody's way, and goes with the group") {
     const GroupGuard guard(2);
     Child holder([&](Child::Line&) {
         const detail::GroupLock lock(guard.config.name);
         ::kill(::getpid(), SIGKILL);
     });
     REQUIRE(holder.wait().signal == SIGKILL);
-    REQUIRE(guard.files().size() == 1);
+    REQUIRE(guard.left().size() == 1);
     CHECK(Group::create_or_open(guard.config).created());
-    CHECK(guard.files().size() == 2);
+    CHECK(guard.left().size() == 3);
+    CHECK(Group::remove(guard.config.name));
+    CHECK(guard.left().empty());
 }
 
 TEST_CASE("a creation waits while another process holds the group's lock") {
@@ -189,7 +194,7 @@ TEST_CASE("a creation waits while another process holds the group's lock") {
         const detail::GroupLock lock(guard.config.name);
         line.tell();
         line.hear();
-        return guard.files().size() == 1 ? 0 : 1;
+        return guard.left().size() == 1 ? 0 : 1;
     });
     holder.hear();
     Child creator([&](Child::Line& line) {
@@ -215,14 +220,14 @@ TEST_CASE("who waited for a lock file that went with its holder locks the one th
     Child second([&](Child::Line& line) {
         line.tell();
         const detail::GroupLock lock(guard.config.name);
-        return guard.files().size() == 1 ? 0 : 1;
+        return guard.left().size() == 1 ? 0 : 1;
     });
     second.hear();
     ::usleep(100'000);  // so that it waits; where it does not yet, nothing is proved
     first.tell();
     CHECK(first.wait().status == 0);
     CHECK(second.wait().status == 0);
-    CHECK(guard.files().empty());
+    CHECK(guard.left().empty());
 }
 
 TEST_CASE("a missing object of a group that has been in use is an error that names it") {
@@ -234,13 +239,14 @@ TEST_CASE("a missing object of a group that has been in use is an error that nam
         REQUIRE(::unlink(guard.path(missing).c_str()) == 0);
         const Caught creating = catch_error([&] { return Group::create_or_open(guard.config); });
         CHECK(creating.code == Errc::kIncompleteGroup);
-        CHECK(creating.tells({object_name(guard.config.name, WorkerIndex{missing}), "shmipcctl"}));
+        CHECK(creating.tells({object_name(guard.config.name, WorkerIndex{missing}),
+                              "shmipcctl --group " + guard.config.name + " clean"}));
         const Caught attaching =
             catch_error([&] { return Worker::attach(guard.config, WorkerIndex{1}); });
         CHECK(attaching.code == Errc::kIncompleteGroup);
         CHECK(guard.files().size() == 2);
         CHECK(Group::remove(guard.config.name));
-        CHECK(guard.files().empty());
+        CHECK(guard.left().empty());
     }
 }
 
@@ -260,7 +266,7 @@ TEST_CASE("a group that is not there cannot be opened, and is not made by it") {
     std::error_code error;
     CHECK_FALSE(Group::open(guard.config.name, error));
     CHECK((error == Errc::kNoGroup));
-    CHECK(guard.files().empty());
+    CHECK(guard.left().empty());
 }
 
 TEST_CASE("names and geometry out of range are refused before anything is made") {
@@ -286,6 +292,6 @@ TEST_CASE("names and geometry out of range are refused before anything is made")
         const Caught caught = catch_error([&] { return Group::create_or_open(guard.config); });
         CHECK(caught.code == Errc::kInvalidGeometry);
         CHECK_MESSAGE(caught.tells({wrong.found, "expected"}), caught.text);
-        CHECK(guard.files().empty());
+        CHECK(guard.left().empty());
     }
 }

@@ -65,7 +65,7 @@ TEST_CASE("a worker attaches by its environment, and names the variable that is 
             }
             ::setenv(variable.name, variable.good.c_str(), 1);
         }
-        if (!guard.files().empty()) {
+        if (!guard.left().empty()) {
             return 1;
         }
         const Worker worker = Worker::attach_from_environment();

@@ -29,7 +29,7 @@ class GroupGuard {
     GroupGuard& operator=(const GroupGuard&) = delete;
     ~GroupGuard() {
         if (owner_ == ::getpid()) {
-            for (const std::string& file : files()) {
+            for (const std::string& file : left()) {
                 ::unlink(file.c_str());
                 ::rmdir(file.c_str());
             }
@@ -40,8 +40,11 @@ class GroupGuard {
     [[nodiscard]] std::string path(std::uint32_t index) const {
         return "/dev/shm/" + object_name(config.name, WorkerIndex{index});
     }
+    [[nodiscard]] std::string lock_path() const {
+        return "/dev/shm/shmipc." + config.name + ".lock";
+    }
     /// Everything in /dev/shm that bears the group's name.
-    [[nodiscard]] std::vector<std::string> files() const {
+    [[nodiscard]] std::vector<std::string> left() const {
         std::vector<std::string> found;
         DIR* const directory = ::opendir("/dev/shm");
         while (directory != nullptr) {
@@ -55,6 +58,13 @@ class GroupGuard {
                 found.push_back("/dev/shm/" + name);
             }
         }
+        return found;
+    }
+    /// The same without its lock file.
+    [[nodiscard]] std::vector<std::string> files() const {
+        std::vector<std::string> found = left();
+        std::erase_if(found,
+                      [&](const std::string& file) { return file.starts_with(lock_path()); });
         return found;
     }
 

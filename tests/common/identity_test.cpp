@@ -233,7 +233,7 @@ TEST_CASE("an index beyond the group is refused before anything is made") {
     const Caught caught = catch_error([&] { return Worker::attach(guard.config, WorkerIndex{3}); });
     CHECK(caught.code == Errc::kInvalidIndex);
     CHECK(caught.tells({"3", "0 to 2"}));
-    CHECK(guard.files().empty());
+    CHECK(guard.left().empty());
 }
 
 TEST_CASE("no descriptor of a worker is inherited by a program that it starts") {
@@ -250,7 +250,7 @@ TEST_CASE("no descriptor of a worker is inherited by a program that it starts") 
             CHECK((::fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
         }
     }
-    CHECK(seen == 3);  // the group's two, and the worker's own
+    CHECK(seen == 4);  // the group's two, the worker's own, and the lock file
 }
 
 TEST_CASE("a lock on a file is exclusive, seen by others, and gone with its last descriptor") {

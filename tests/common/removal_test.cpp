@@ -27,12 +27,12 @@ TEST_CASE("removal removes all objects, and says whether there were any") {
     CHECK_FALSE(Group::remove(guard.config.name));
     static_cast<void>(Group::create_or_open(guard.config));
     CHECK(Group::remove(guard.config.name));
-    CHECK(guard.files().empty());
+    CHECK(guard.left().empty());
     CHECK_FALSE(Group::remove(guard.config.name));
     std::error_code error;
     CHECK_FALSE(Group::remove("a.b", error));
     CHECK((error == Errc::kInvalidGroupName));
-    CHECK(guard.files().empty());
+    CHECK(guard.left().empty());
 }
 
 TEST_CASE("removal is refused while a worker runs, which is named, and removes nothing") {
@@ -54,7 +54,7 @@ TEST_CASE("removal is refused while a worker runs, which is named, and removes n
         CHECK(worker.wait().status == 0);
     }
     CHECK(Group::remove(guard.config.name));
-    CHECK(guard.files().empty());
+    CHECK(guard.left().empty());
 }
 
 TEST_CASE("a refused removal keeps no worker from starting") {
@@ -75,7 +75,7 @@ TEST_CASE("removal works at once after a worker's death") {
     worker.hear();
     CHECK(worker.kill().signal == SIGKILL);
     CHECK(Group::remove(guard.config.name));
-    CHECK(guard.files().empty());
+    CHECK(guard.left().empty());
 }
 
 TEST_CASE("groups that are incomplete, corrupt or no objects at all can be removed") {
@@ -85,7 +85,7 @@ TEST_CASE("groups that are incomplete, corrupt or no objects at all can be remov
     REQUIRE(::truncate(guard.path(1).c_str(), 3) == 0);
     REQUIRE(test::write_at(guard.path(2), 0, std::uint64_t{0}));
     CHECK(Group::remove(guard.config.name));
-    CHECK(guard.files().empty());
+    CHECK(guard.left().empty());
 }
 
 TEST_CASE("objects beyond the group's size are removed too, and other files are not") {
@@ -119,7 +119,7 @@ TEST_CASE("a death in the middle of a removal leaves what the next start or remo
                 CHECK(worker.incarnation() == 1);
             } else {
                 Group::remove(guard.config.name);
-                CHECK(guard.files().empty());
+                CHECK(guard.left().empty());
             }
         }
     }

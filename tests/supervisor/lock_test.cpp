@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include <shmipc/error.hpp>
+#include <shmipc/os.hpp>
 
 #include "shared/runtime_dir.hpp"
 
@@ -151,6 +152,51 @@ TEST_CASE("however holders come and go, there is never more than one") {
     }
     CHECK(held.load() > 4);
     CHECK(most.load() == 1);
+}
+
+TEST_CASE("the lock is for nobody else to open; an older one that somebody reads is made anew") {
+    const Directory directory;
+    const auto mode = [&] {
+        struct stat status {};
+        REQUIRE(::stat(directory.lock().c_str(), &status) == 0);
+        return status.st_mode & 07777U;
+    };
+    pid_t holder = 0;
+    {
+        const mode_t old = ::umask(0);
+        const auto lock = SupervisorLock::acquire(directory.lock(), holder);
+        ::umask(old);
+        CHECK(lock);
+        CHECK(mode() == 0600);
+    }
+    const os::Fd older(::open(directory.lock().c_str(), O_CREAT | O_RDONLY | O_CLOEXEC, 0644));
+    {
+        const auto lock = SupervisorLock::acquire(directory.lock(), holder);
+        CHECK(lock);
+        CHECK(mode() == 0600);
+        CHECK_FALSE(SupervisorLock::acquire(directory.lock(), holder));
+        CHECK(holder == ::getpid());
+    }
+    const os::Fd left(::open(directory.lock().c_str(), O_CREAT | O_RDONLY | O_CLOEXEC, 0644));
+    struct flock whole {};
+    whole.l_type = F_RDLCK;
+    whole.l_whence = SEEK_SET;
+    REQUIRE(::fcntl(left.get(), F_OFD_SETLK, &whole) == 0);
+    const auto lock = SupervisorLock::acquire(directory.lock(), holder);
+    CHECK(lock);
+    CHECK(mode() == 0600);
+    CHECK_FALSE(SupervisorLock::acquire(directory.lock(), holder));
+}
+
+TEST_CASE("what is no file in the place of the lock is refused, and holds nobody up") {
+    const Directory directory;
+    pid_t holder = 0;
+    REQUIRE(::mkfifo(directory.lock().c_str(), 0600) == 0);
+    CHECK_THROWS_AS(SupervisorLock::acquire(directory.lock(), holder), Error);
+    ::unlink(directory.lock().c_str());
+    REQUIRE(::mkdir(directory.lock().c_str(), 0700) == 0);
+    CHECK_THROWS_AS(SupervisorLock::acquire(directory.lock(), holder), Error);
+    ::rmdir(directory.lock().c_str());
 }
 
 TEST_CASE("a link in the place of the lock is not followed") {

@@ -144,7 +144,10 @@ starting() {
     check 'each worker told that it is ready' eventually count_of 3 SHMIPC_EVENT=worker_ready
     check 'so did the supervisor' eventually logged SHMIPC_EVENT=supervisor_ready
     check 'three objects, of user shmipc, for the group to read' test \
-        "$(stat -c '%U %G %a' /dev/shm/shmipc.shmipc.* | sort | uniq -c | tr -s ' ')" = ' 3 shmipc shmipc 640'
+        "$(stat -c '%U %G %a' /dev/shm/shmipc.shmipc.[0-9]* | sort | uniq -c | tr -s ' ')" = ' 3 shmipc shmipc 640'
+    check 'the lock file is for user shmipc alone' test \
+        "$(stat -c '%U %a' /dev/shm/shmipc.shmipc.lock)" = 'shmipc 600'
+    check 'clean is refused while the service runs' no shmipcctl clean
     check 'the socket is for user and group' test "$(stat -c '%U %G %a' "$control")" = 'shmipc shmipc 660'
     check 'the workers have no privileges to gain' grep -qE '^NoNewPrivs:\s1$' "/proc/$(pid_of 0)/status"
     check 'the workers have no capabilities' grep -qE '^CapBnd:\s0+$' "/proc/$(pid_of 0)/status"
@@ -323,8 +326,10 @@ refusing() {
     refused 'full /dev/shm' 73 'mount -o remount'
     mount -o remount,size=50% /dev/shm
     echo foreign >/dev/shm/shmipc.shmipc.1
-    refused "another user's object" 73 'shmipcctl --group shmipc clean'
-    check "another user's object: the remedy is one" shmipcctl --group shmipc clean
+    check "another user's object: the group starts beside it" restart
+    systemctl stop shmipc
+    check "another user's object: it alone is left" test "$(ls -d /dev/shm/shmipc.*)" = /dev/shm/shmipc.shmipc.1
+    check "another user's object: root's clean removes it" shmipcctl --group shmipc clean
     configure <<<$'workers = 3\n[worker]\nstart_limit = "300ms"\ncommand = ["/bin/sleep", "1000"]'
     mark
     check 'workers that never get ready: systemctl start fails' no systemctl start shmipc

@@ -17,7 +17,8 @@ constexpr const char* kFooter = R"(
 Started by hand, in N terminals, for index 0 to N-1 in any order:
   shmipc-worker --group demo --workers 3 --index 0
 Workers wait for each other asleep; any may be killed and started again, and goes on with the next
-value. The group's objects /dev/shm/shmipc.GROUP.* stay until they are removed: shmipcctl clean.
+value. The group's objects /dev/shm/shmipc.GROUP.* stay until they are removed:
+shmipcctl --group GROUP clean.
 
 Durations: 10us, 250ms, 1.5s, 2m. Sizes: 64, 4KiB, 16MiB. Defaults of --capacity, --slots and
 --log-… come from SHMIPC_CAPACITY, SHMIPC_SLOTS, SHMIPC_LOG_LEVEL and SHMIPC_LOG_FORMAT, which the

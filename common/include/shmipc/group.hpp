@@ -38,7 +38,8 @@ struct GroupConfig {
     void check() const;
 };
 
-/// Name of the object of worker `index`, as shm_open(3) takes it, without the slash.
+/// Name of the object of worker `index`, as shm_open(3) takes it, without the slash. Where another
+/// user has put something there, the object is called that and "." and 16 hexadecimal digits.
 std::string object_name(const std::string& group, WorkerIndex index);
 
 /// What a worker told of itself last. Anything may stand here if the worker is hostile.
@@ -63,25 +64,60 @@ struct ConsumerTotals {
     std::uint32_t held = 0;  ///< messages in use, or that were in use at its death
 };
 
+/// Says that this process looks after a group: one at a time does, wherever its files lie. A byte
+/// of the group's lock file (/dev/shm/shmipc.<group>.lock, mode 0600), which the kernel lets go of
+/// with the process. Each user has his own group of a name. Move-only; by one thread at a time. A
+/// child that is forked without exec keeps it.
+class SupervisorClaim {
+  public:
+    /// Nothing if another process has it; `holder` gets its pid then, 0 if it is not known. Throws
+    /// Error: kInvalidGroupName, kNoSpace, kNoPermission, kSystem.
+    static std::optional<SupervisorClaim> take(const std::string& group, std::uint32_t& holder);
+
+    SupervisorClaim(const SupervisorClaim&) = delete;
+    SupervisorClaim& operator=(const SupervisorClaim&) = delete;
+    SupervisorClaim(SupervisorClaim&&) noexcept;
+    SupervisorClaim& operator=(SupervisorClaim&&) = delete;
+    /// Removes the lock file if the group has no objects.
+    ~SupervisorClaim();
+
+    [[nodiscard]] const std::string& group() const noexcept;
+    /// To be called now and then: makes the lock file anew if somebody has removed it. False if
+    /// another process has taken the claim meanwhile, as take(). Throws as take() does; the claim
+    /// stays what it was then.
+    bool renew(std::uint32_t& holder);
+
+  private:
+    struct State;
+    explicit SupervisorClaim(std::unique_ptr<State> state) noexcept;
+    std::unique_ptr<State> state_;
+};
+
 class Group {
   public:
     /// Opens the group's N objects, or creates them all if there is none. Under a lock, so that any
     /// number of processes may do so at once: exactly one creates. A creator that died half-way is
-    /// made good. Throws Error: kInvalid…, kNoSpace (nothing is left behind), kNoPermission,
-    /// kOtherOwner, k…Mismatch with what was expected and found, kIncompleteGroup, kGroupBusy (the
-    /// lock is held for more than 10 s).
+    /// made good. Another user's files of that name do not count. Throws Error: kInvalid…, kNoSpace
+    /// (nothing is left behind), kNoPermission, k…Mismatch with what was expected and found,
+    /// kIncompleteGroup, kGroupBusy (the lock is held for more than 10 s).
     static Group create_or_open(const GroupConfig& config);
     static std::optional<Group> create_or_open(const GroupConfig& config, std::error_code& error);
 
-    /// Opens an existing group, whatever its geometry. Throws kNoGroup, and as above.
+    /// Opens an existing group, whatever its geometry. Throws kNoGroup, kOtherOwner if there is
+    /// only another user's, and as above.
     static Group open(const std::string& name);
     static std::optional<Group> open(const std::string& name, std::error_code& error);
 
-    /// Removes all objects of a group, also of one that is incomplete or of another layout. Takes
-    /// all identity locks first: kGroupBusy, with the worker that runs, if one is held; nothing is
-    /// removed then. False if there was nothing to remove.
+    /// Removes all objects of a group, also of one that is incomplete or of another layout, and its
+    /// lock file. Takes the supervisor's claim and all identity locks first: kGroupBusy, with the
+    /// supervisor or the worker that runs, if one is held; nothing is removed then. False if there
+    /// was nothing to remove. For root: of all users' groups of that name; what is refused for one
+    /// of them is thrown after the others'. kOtherOwner if there is only another user's.
     static bool remove(const std::string& name);
     static bool remove(const std::string& name, std::error_code& error);
+    /// The same for the supervisor, who keeps his claim, and with it the lock file.
+    static bool remove(const SupervisorClaim& claim);
+    static bool remove(const SupervisorClaim& claim, std::error_code& error);
 
     Group(const Group&) = delete;
     Group& operator=(const Group&) = delete;

@@ -201,8 +201,20 @@ TEST_CASE("clean is refused while a worker runs; after it the group begins anew"
             workers.push_back(require_started(supervisor, i));
         }
         require_line(supervisor, "3/3 workers ready");
-        CHECK(contains(ctl.run({"clean"}, 1), "stop it first; nothing was removed"));
-        CHECK(run.objects().size() == 3);
+        const std::string refused = "a supervisor runs group '" + run.group() + "' (pid " +
+                                    std::to_string(supervisor.pid()) +
+                                    "): stop it first; nothing was removed";
+        CHECK(contains(ctl.run({"clean"}, 1), refused));
+        CHECK(run.objects().size() == 4);  // and the lock file
+        // Also while none of its workers runs, who could not tell.
+        ctl.run({"stop", "all"});
+        CHECK(contains(ctl.run({"clean"}, 1), refused));
+        ctl.run({"start", "all"});
+        workers.clear();
+        for (unsigned i = 0; i < 3; ++i) {
+            workers.push_back(require_started(supervisor, i));
+        }
+        CHECK(run.objects().size() == 4);
         CHECK(ctl.run({"stop", "1"}) == "stopped worker 1\n");
         supervisor.signal(SIGKILL);
         supervisor.wait();

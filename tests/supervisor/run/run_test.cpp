@@ -1,12 +1,14 @@
 // The supervisor as it is used: with the stock worker, killed, stopped, started twice.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <shmipc/group.hpp>
 
@@ -108,6 +110,33 @@ TEST_CASE("a second supervisor is refused with the pid of the first, and harms n
     CHECK(second.exit_code() == 75);
     require_line(first, "2: write ");
     CHECK(run.objects().size() >= 3);
+}
+
+TEST_CASE("a second supervisor with another runtime directory is refused at once") {
+    const SupervisorRun run;
+    const SupervisorRun other;
+    Process first = run.start(stock_worker());
+    require_line(first, "3/3 workers ready");
+    std::vector<std::string> command = run.command(stock_worker());
+    std::replace(command.begin(), command.end(), run.directory(), other.directory());
+    const std::string refused = "already has a supervisor: pid " + std::to_string(first.pid());
+    {
+        Process second(command);
+        require_line(second, refused);
+        CHECK(second.exit_code() == 75);
+        CHECK(occurrences(second.output(), "3/3 workers ready") == 0);
+    }
+    // Also after somebody tidied the runtime directory under the first one.
+    for (const char* file : {".control", ".lock"}) {
+        ::unlink((run.directory() + "/" + run.group() + file).c_str());
+    }
+    Process third = run.start(stock_worker());
+    require_line(third, refused);
+    CHECK(third.exit_code() == 75);
+    require_line(first, "2: write ");
+    first.signal(SIGTERM);
+    CHECK(first.exit_code() == 0);
+    CHECK(run.objects().empty());
 }
 
 TEST_CASE("workers die with a killed supervisor, and the next one takes up the same objects") {

@@ -632,7 +632,7 @@ persistent_objects() {
     check 'the remedy is one' shmipcctl --group shmipc clean
     check 'and the service starts' restart
     systemctl stop shmipc
-    shmipcctl --group shmipc clean
+    shmipcctl --group shmipc clean >"$work/said"
     configure <<<'workers = 3'
     restart
 }
@@ -642,9 +642,7 @@ counting() {
     configure <<<'workers = 3'
     restart
     mark
-    shmipcctl restart all
-    shmipcctl stop 2
-    shmipcctl start 2
+    check 'orders' eval 'shmipcctl restart all && shmipcctl stop 2 && shmipcctl start 2'
     check 'restarts by order are none in the status' status_line '3/3 workers ready.* 0 restarts'
     check 'nor in the status line' eventually says '^3/3 workers ready, 0 restarts'
     shmipcctl metrics >"$work/metrics"
@@ -736,6 +734,14 @@ upgrading() {
     main=$(property MainPID)
     must 'an upgrade with a wrong file' dpkg --install /srv/packages/shmipc_*.deb
     check 'leaves the group as it is' is MainPID "$main"
+    echo 'wrong = 1' >/etc/shmipc/demo.toml
+    systemctl start shmipc@demo 2>"$work/said" || true
+    dpkg --install /srv/packages/shmipc_*.deb >"$work/upgrade" 2>&1
+    check 'an upgrade tells of a group whose file is wrong' grep -F 'systemctl restart shmipc' "$work/upgrade"
+    check 'and of an instance that had failed' grep -F 'systemctl start shmipc@demo' "$work/upgrade"
+    check 'which it does not start' is ActiveState failed shmipc@demo.service
+    rm /etc/shmipc/demo.toml
+    systemctl reset-failed shmipc@demo
     configure <<<$'workers = 3\npersist = false'
     systemctl stop shmipc
     must 'an upgrade while stopped' apt-get -q --yes --no-install-recommends install /srv/next/{shmipc,libshmipc0}_*.deb

@@ -552,21 +552,6 @@ degraded_start() {
     rm -f "$camera"
 }
 
-# Nobody can start: systemd goes on trying, and not for ten seconds alone.
-start_backs_off() {
-    rm -f "$camera"
-    { printf '[worker]\nheartbeat_limit = "0s"\ncommand = ["/bin/sh", "-c", "%s"]\n' \
-        "[ -e $camera ] || exit 3; echo >&\$SHMIPC_READY_FD; exec sleep 100000"
-        printf '[restart]\nmax_restarts = 1\ninitial = "10ms"\nmaximum = "10ms"\n'; } | configure
-    mark
-    check 'no worker can start: systemctl start fails' no restart
-    check 'the next starts wait' eventually logged SHMIPC_EVENT=start_delayed
-    check 'systemd does not give up' is ActiveState activating
-    touch "$camera"
-    check 'they start when they can' eventually all_ready
-    rm -f "$camera"
-}
-
 # journald cannot tell of whom the last lines of a process are that is gone when it reads them.
 last_words() {
     local deaths
@@ -814,6 +799,13 @@ hanging
 reloading
 refusing
 one_broken_worker
+degraded_start
+counting
+reloading_commands
+failure_texts
+last_words
+persistent_objects
+metrics_without_network
 check 'systemctl start after all that' systemctl start shmipc
 stray_output
 journald_in_trouble

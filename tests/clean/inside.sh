@@ -132,7 +132,10 @@ daemon() {
     "$as" ./run.sh 3 </dev/null >"$output" 2>&1 &
     pid=$!
     needed=$pid
-    eventually "$soon_s" 'three workers ready' shown_times '"SHMIPC_EVENT":"worker_ready"' 3
+    local worker
+    for worker in 0 1 2; do
+        eventually "$soon_s" "worker $worker ready" shown "^$worker: ready"
+    done
     sleep 1
     kill -0 "$pid" || fail './run.sh 3 </dev/null ended by itself'
     supervisor=$(processes '^[^ ]*shmipc-supervisor ')

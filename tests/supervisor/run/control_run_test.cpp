@@ -291,7 +291,8 @@ TEST_CASE("what is ordered is neither a death nor a restart") {
     };
     check(0, 0, 1);
     check(2, 0, 2);
-    for (const json::value& end : client.call("io.shmipc.Autopsy").at("deaths").as_array()) {
+    const json::object autopsy = client.call("io.shmipc.Autopsy");
+    for (const json::value& end : autopsy.at("deaths").as_array()) {
         CHECK(end.at("ordered").as_bool());
     }
     const std::string metrics = text(client.call("io.shmipc.Metrics"), "text");

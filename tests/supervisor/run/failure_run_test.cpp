@@ -193,12 +193,12 @@ TEST_CASE("a worker that is not ready in time fails the start where all are requ
         const SupervisorRun run;
         Process supervisor =
             run.start(script_worker(kGood) +
-                      "start_limit = \"300ms\"\n[worker.2]\n"
+                      "start_limit = \"2s\"\n[worker.2]\n"
                       "command = [\"/bin/sh\", \"-c\", \"exec sleep 1000\"]\n[restart]\n" +
                       key + "\n");
         const std::string line =
             require_line(supervisor,
-                         "the start failed: not ready within 300ms, 2/3 workers ready and all "
+                         "the start failed: not ready within 2s, 2/3 workers ready and all "
                          "required: worker 2 ");
         CHECK(line.find("shmipc-supervisor --group " + run.group()) != std::string::npos);
         CHECK(supervisor.exit_code() == 69);
@@ -246,7 +246,7 @@ TEST_CASE(
     const std::string real = std::string(SHMIPC_WORKER) + " --group " + run.group() +
                              " --workers 3 --index 1 --max-interval 5ms";
     Process supervisor =
-        run.start(stock_worker() + "start_limit = \"500ms\"\n[worker.1]\n" +
+        run.start(stock_worker() + "start_limit = \"3s\"\n[worker.1]\n" +
                   "command = [\"/bin/sh\", \"-c\", \"[ -e " + mark + " ] && exec " + real +
                   "; exit 3\"]\n" + "[restart]\nmaximum = \"500ms\"\nmax_restarts = 0\n");
     const pid_t waiting = require_started(supervisor, 0);
@@ -254,7 +254,7 @@ TEST_CASE(
     CHECK(line.find("worker 1 keeps dying: exited with status 3, ") != std::string::npos);
     CHECK(line.find("; workers 0, 2 wait for worker 1") != std::string::npos);
     // Longer than its start limit.
-    std::this_thread::sleep_for(1500ms);
+    std::this_thread::sleep_for(5s);
     CHECK(supervisor.output().find("was not ready") == std::string::npos);
     std::ofstream(mark) << "";
     require_line(supervisor, "the group is whole again: 3/3 workers ready");
@@ -273,13 +273,12 @@ TEST_CASE("a start that is held up by a worker that is stopped says so") {
     // The process itself, and one below it.
     Process supervisor =
         run.start(script_worker("kill -STOP $$") +
-                  "start_limit = \"500ms\"\n[worker.1]\n"
+                  "start_limit = \"2s\"\n[worker.1]\n"
                   "command = [\"/bin/sh\", \"-c\", \"sh -c 'kill -STOP $$'; true\"]\n"
                   "[restart]\nmax_restarts = 1\ninitial = \"1ms\"\n");
-    require_line(supervisor, "within 500ms: killed; it is stopped by a signal (SIGSTOP, ");
     const std::string line = require_line(supervisor, "the start failed: ");
     CHECK(line.find("is stopped by a signal") != std::string::npos);
-    CHECK(supervisor.output().find(", that is its child ") != std::string::npos);
+    CHECK(line.find(", that is its child ") != std::string::npos);
     CHECK(supervisor.exit_code() == 69);
 }
 
@@ -291,7 +290,7 @@ TEST_CASE("workers that were ready in time are so for a supervisor that did not 
         require_started(supervisor, i);
     }
     supervisor.signal(SIGSTOP);
-    std::this_thread::sleep_for(1500ms);
+    std::this_thread::sleep_for(12s);
     supervisor.signal(SIGCONT);
     require_line(supervisor, "3/3 workers ready");
     supervisor.signal(SIGTERM);
@@ -347,7 +346,7 @@ TEST_CASE("a worker that dies again and again is given up, and the others go on"
                                    "[restart]\nmax_restarts = 3\ninitial = \"1ms\"\n");
     require_line(supervisor, "worker 1 failed: 3 restarts within 1m were not enough");
     CHECK(supervisor.output().find("2/3 workers ready: worker 1 ") != std::string::npos);
-    CHECK(occurrences(supervisor.output(), "exited with status 3") == 4);
+    CHECK(occurrences(supervisor.output(), "exited with status 3 after ") == 4);
     CHECK(occurrences(supervisor.output(), "restarting at once") == 1);
     supervisor.signal(SIGTERM);
     CHECK(supervisor.exit_code() == 0);

@@ -83,7 +83,7 @@ ExitCode run(const Options& options, ServiceManager& manager) {
     prepare_runtime_directory(directory);
     const RuntimeFiles files(directory, config.group.name);
     pid_t holder = 0;
-    const std::optional<SupervisorLock> lock = SupervisorLock::acquire(files.lock, holder);
+    std::optional<SupervisorLock> lock = SupervisorLock::acquire(files.lock, holder);
     if (!lock) {
         return fail(manager, ExitCode::kAlreadyRuns, log::Event::kSupervisorFailed,
                     "group '" + config.group.name + "' already has a supervisor: pid " +
@@ -97,7 +97,7 @@ ExitCode run(const Options& options, ServiceManager& manager) {
     }
     LaunchContext context = launch_context(config.log_format);
     context.open_files = raise_open_files();
-    const ExitCode code = run_group({options, config, context, files, manager});
+    const ExitCode code = run_group({options, config, context, files, *lock, manager});
     log::log(log::Level::kInfo, log::Event::kSupervisorStopped,
              "stopped, exit code " + std::to_string(to_number(code)));
     return code;

@@ -27,6 +27,7 @@
 #include "daemon/operator_stops.hpp"
 #include "daemon/reader_watch.hpp"
 #include "daemon/reloader.hpp"
+#include "daemon/runtime_care.hpp"
 #include "daemon/start_failures.hpp"
 #include "daemon/stray_signals.hpp"
 #include "daemon/supervisor.hpp"
@@ -116,7 +117,15 @@ class Daemon {
                     .supervisor = supervisor_,
                     .reloader = reloader_,
                     .metrics = [this] { return metrics(); }},
-                   setup.files.control) {
+                   setup.files.control),
+          care_({.group = setup.config.group.name,
+                 .directory = setup.files.directory,
+                 .lock_path = setup.files.lock,
+                 .socket_path = setup.files.control,
+                 .lock = setup.lock,
+                 .stops = stops_,
+                 .has_socket = [this] { return control_.has_socket(); },
+                 .renew_socket = [this] { control_.renew_socket(); }}) {
         endpoint_.listen(setup.config.metrics_listen);
         supervisor_.set_callbacks(
             {.on_hang_up = [this] { on_hang_up(); },
@@ -259,6 +268,7 @@ class Daemon {
     }
 
     void on_pass() {
+        care_.look();
         if (guard_) {
             guard_->check();
             supervisor_.kin().leave_alone(guard_->pid());
@@ -325,6 +335,7 @@ class Daemon {
     MetricsEndpoint endpoint_;
     Reloader reloader_;
     Control control_;
+    RuntimeCare care_;
     std::optional<Console> console_;
     std::optional<ReaderWatch> reader_;
     bool told_reloading_ = false;
@@ -333,8 +344,9 @@ class Daemon {
 
 }  // namespace
 
-RuntimeFiles::RuntimeFiles(const std::string& directory, const std::string& group)
-    : lock(directory + "/" + group + ".lock"),
+RuntimeFiles::RuntimeFiles(const std::string& own_directory, const std::string& group)
+    : directory(own_directory),
+      lock(directory + "/" + group + ".lock"),
       control(control_socket(directory, group)),
       stopped(directory + "/" + group + ".stopped"),
       life(directory + "/" + group + ".life"),

@@ -8,6 +8,7 @@
 
 #include "config/config.hpp"
 #include "config/options.hpp"
+#include "daemon/lock.hpp"
 #include "daemon/service_manager.hpp"
 #include "keeper/launch.hpp"
 #include "shared/exit_code.hpp"
@@ -16,13 +17,14 @@ namespace shmipc::supervisor {
 
 /// Files of one group in the runtime directory.
 struct RuntimeFiles {
+    std::string directory;
     std::string lock;
     std::string control;   ///< the socket
     std::string stopped;   ///< operator_stops.hpp
     std::string life;      ///< former_life.hpp
     std::string failures;  ///< start_failures.hpp
 
-    RuntimeFiles(const std::string& directory, const std::string& group);
+    RuntimeFiles(const std::string& own_directory, const std::string& group);
 };
 
 struct DaemonSetup {
@@ -30,6 +32,7 @@ struct DaemonSetup {
     const Config& config;
     const LaunchContext& context;
     const RuntimeFiles& files;
+    SupervisorLock& lock;
     ServiceManager& manager;
 };
 

@@ -50,6 +50,7 @@ constexpr auto kKinds = std::to_array<Kind>({
     {Event::kConfigReloaded, "config_reloaded", "005fed9eb06b4f1ba7ea92305ed1e37c"},
     {Event::kOrder, "order", "4eb71c0a39d9476490c11ae13e3fc325"},
     {Event::kControlDropped, "control_dropped", "8423da8d9db6403bae705ebb2da72299"},
+    {Event::kRuntimeRestored, "runtime_restored", "a1c22abed7fc42b7b64b933a3283c75a"},
     {Event::kLogDropped, "log_dropped", "f7b23a0c6152490abc682013dc567b91"},
 });
 

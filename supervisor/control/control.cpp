@@ -29,8 +29,10 @@ constexpr std::chrono::microseconds kMostInterval = 1h;
 /// of less often than a client might ask for, so that watchers cannot keep the supervisor busy.
 constexpr std::chrono::microseconds kIntervalPerWorker = 1ms;
 
+// Told to clients in kControlDescription, and to people in shmipc-supervisor(8).
 const varlink::Limits kLimits{.message_bytes = 65'536,
                               .clients = 64,
+                              .clients_per_user = 16,
                               .idle = 60s,
                               .stall = 10s,
                               .calls_a_second = 100,
@@ -49,7 +51,10 @@ Control::Control(Surroundings surroundings, const std::string& path)
                             .product = "shmipc-supervisor",
                             .version = SHMIPC_VERSION,
                             .url = "https://varlink.org"},
-              {interface()}, kLimits, [this](const varlink::Peer& peer, const std::string& reason) {
+              {interface(), varlink::Interface{.name = std::string(kControlInterface),
+                                               .description = std::string(kControlDescription),
+                                               .methods = {}}},
+              kLimits, [this](const varlink::Peer& peer, const std::string& reason) {
                   on_dropped(peer, reason);
               }) {}
 

@@ -48,6 +48,10 @@ class Control {
     /// To be called after each change of a worker's state; answers later.
     void on_change(WorkerIndex worker);
     [[nodiscard]] ControlReport report() const noexcept;
+    /// Whether the socket's path still leads here.
+    [[nodiscard]] bool has_socket() const noexcept { return server_.has_its_name(); }
+    /// Makes the socket anew. Throws Error as the constructor does.
+    void renew_socket() { server_.listen_anew(); }
 
   private:
     using CallPtr = std::shared_ptr<varlink::Call>;

@@ -7,6 +7,7 @@
 namespace shmipc::supervisor {
 
 inline constexpr std::string_view kInterface = "io.shmipc";
+inline constexpr std::string_view kControlInterface = "io.shmipc.control";
 
 inline constexpr std::string_view kInterfaceDescription =
     R"varlink(# Shows and steers one group of shmipc workers. Times are in microseconds. Workers are
@@ -160,6 +161,35 @@ error RolloutFailed (worker: int, reason: string, rolled: []int, rolled_back: bo
 error ReloadInProgress ()
 # The supervisor is on its way out.
 error Stopping ()
+)varlink";
+
+/// The bounds of a client, with the numbers of kControlLimits (control.cpp). No methods.
+inline constexpr std::string_view kControlDescription =
+    R"varlink(# What every client of this socket keeps to, and how it is told if it does not.
+#
+# Clients: root and the user of the supervisor have 64 connections each, which nobody else can take;
+# all other users together 64, and each of them 16 of those. One more is answered TooManyClients.
+# A call has 65536 bytes at the most, its NUL included, and objects and lists within each other 16
+# deep. A connection makes no more than 100 calls a second, and takes its replies: 10 seconds without
+# taking any of one end it, and so do 4 MiB that wait.
+# A connection on which there was no call for 60 seconds is closed, between two answers: its client
+# sees the end of the stream, and no error; nothing that it asked is lost, and it may connect again.
+# One that waits for an answer, or reads a stream, is not idle.
+# After each of these errors but UpgradeRefused the connection ends.
+interface io.shmipc.control
+
+# There are as many connections as may be. The reason says whose.
+error TooManyClients (reason: string)
+error MessageTooLong (reason: string)
+error NotJson (reason: string)
+error NotVarlink (reason: string)
+# The stream ended in the middle of a call.
+error Unfinished (reason: string)
+# More calls a second than may be.
+error Flood (reason: string)
+# Part of a call came, and 60 seconds long not the rest.
+error Idle (reason: string)
+error UpgradeRefused (reason: string)
 )varlink";
 
 }  // namespace shmipc::supervisor

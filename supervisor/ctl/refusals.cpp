@@ -141,6 +141,22 @@ constexpr Description kDescriptions[] = {
          return "the supervisor is stopping: wait until it has ended, then " +
                 start_remedy(given.place);
      }},
+    {"io.shmipc.control.TooManyClients",
+     [](const Parameters& given) {
+         return "the supervisor serves no further client: " + given.text("reason") +
+                ". End one (a watch, a top, a console; lsof -U shows who has the socket open), or "
+                "try again later; root and the supervisor's own user have places of their own";
+     }},
+    {"io.shmipc.control.Flood",
+     [](const Parameters& given) {
+         return "the supervisor has closed the connection: " + given.text("reason") +
+                "; call less often";
+     }},
+    {"io.shmipc.control.MessageTooLong",
+     [](const Parameters& given) {
+         return "the supervisor does not accept the call: " + given.text("reason") +
+                "; name fewer workers at once, or ranges";
+     }},
     {"org.varlink.service.ExpectedMore",
      [](const Parameters& given) {
          return "the supervisor wants " + given.method +
@@ -212,7 +228,9 @@ Failure describe_call_error(const Place& place, const std::string& method,
     const Parameters parameters(place, method, error.parameters());
     if (error.error() == "org.varlink.service.PermissionDenied") {
         return {ExitCode::kNoPermission,
-                "the supervisor does not allow this user " + method + ": run as root"};
+                "the supervisor does not allow this user " + method +
+                    ": run as root, as the supervisor's user, or as a member of the group that "
+                    "owns the socket"};
     }
     const auto* const known =
         std::find_if(std::begin(kDescriptions), std::end(kDescriptions),

@@ -141,6 +141,18 @@ std::optional<SupervisorLock> SupervisorLock::acquire(const std::string& path, p
 SupervisorLock::SupervisorLock(os::Fd file, std::string path) noexcept
     : file_(std::move(file)), path_(std::move(path)) {}
 
+bool SupervisorLock::has_its_name() const noexcept {
+    return same_file(file_.get(), path_);
+}
+
+bool SupervisorLock::renew(pid_t& holder) {
+    std::optional<SupervisorLock> fresh = acquire(path_, holder);
+    if (fresh) {
+        file_ = std::move(fresh->file_);
+    }
+    return fresh.has_value();
+}
+
 SupervisorLock::~SupervisorLock() {
     // Only if it is still ours: somebody may have removed the file, and another supervisor made
     // one.

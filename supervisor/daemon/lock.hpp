@@ -26,6 +26,12 @@ class SupervisorLock {
     /// Throws Error for what the system refuses.
     static std::optional<SupervisorLock> acquire(const std::string& path, pid_t& holder);
 
+    /// Whether the path still leads to the file that is locked.
+    [[nodiscard]] bool has_its_name() const noexcept;
+    /// Makes and locks the file anew, for somebody has removed or replaced it. False if another
+    /// process was quicker; `holder` as acquire(). Throws Error. All is as it was then.
+    bool renew(pid_t& holder);
+
     SupervisorLock(SupervisorLock&& other) noexcept = default;
     SupervisorLock& operator=(SupervisorLock&&) = delete;
     SupervisorLock(const SupervisorLock&) = delete;

@@ -49,6 +49,16 @@ void OperatorStops::set(WorkerIndex index, bool stopped) {
     }
 }
 
+bool OperatorStops::restore() const {
+    struct stat status {};
+    const bool missing = !stopped_.empty() && ::lstat(path_.c_str(), &status) != 0 &&
+                         (errno == ENOENT || errno == ENOTDIR);
+    if (missing) {
+        write();
+    }
+    return missing;
+}
+
 void OperatorStops::forget() {
     stopped_.clear();
     ::unlink(path_.c_str());

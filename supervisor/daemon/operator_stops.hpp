@@ -24,6 +24,9 @@ class OperatorStops {
     [[nodiscard]] bool contains(WorkerIndex index) const;
     /// What cannot be written is logged, and holds until the supervisor ends.
     void set(WorkerIndex index, bool stopped);
+    /// Writes the file again if there should be one, and somebody has removed it. True if so.
+    /// Throws Error.
+    bool restore() const;
     /// The group ends in order: the next start is a new one.
     void forget();
 

@@ -40,10 +40,9 @@ void Connection::serve() {
     advance();
 }
 
-void Connection::turn_away() {
+void Connection::turn_away(std::string_view error, const std::string& reason) {
     wait_for_hangup();
-    leave(kTooManyClients,
-          "there are " + std::to_string(limits_.clients) + " clients, the most that are served");
+    leave(error, reason);
 }
 
 void Connection::abandon() {

@@ -68,7 +68,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     [[nodiscard]] const Peer& peer() const noexcept { return peer_; }
     void serve();
     /// Instead of serve().
-    void turn_away();
+    void turn_away(std::string_view error, const std::string& reason);
     /// Ends it without a word to anybody: the owner goes.
     void abandon();
 
@@ -88,6 +88,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     void handle(const std::string& text);
     bool flooding();
     void leave(std::string_view error, const std::string& reason);
+    /// Reads what has come without waiting. False if it is no whole call.
+    bool called_at_last();
     void close();
     /// Takes the handler that is to hear that the pending call's client is gone.
     std::function<void()> detach_call();

@@ -95,6 +95,9 @@ ListeningSocket::ListeningSocket(std::string path, mode_t mode) : path_(std::mov
         os::require("socket " + path_ + ": chmod", [&] { return ::chmod(path_.c_str(), mode); });
         os::require("socket " + path_ + ": listen",
                     [&] { return ::listen(socket_.get(), kBacklog); });
+        // No event tells that a socket begins to listen; this one (IN_ATTRIB) is for those who wait
+        // for it with inotify, as shmipcctl does.
+        os::require("socket " + path_ + ": chmod", [&] { return ::chmod(path_.c_str(), mode); });
     } catch (...) {
         remove_name();
         throw;
@@ -105,11 +108,15 @@ ListeningSocket::~ListeningSocket() {
     remove_name();
 }
 
-void ListeningSocket::remove_name() const noexcept {
+bool ListeningSocket::has_its_name() const noexcept {
     // The socket is open still, so that nobody else's can have its inode.
     struct stat status {};
-    if (::lstat(path_.c_str(), &status) == 0 && status.st_dev == device_ &&
-        status.st_ino == inode_) {
+    return ::lstat(path_.c_str(), &status) == 0 && status.st_dev == device_ &&
+           status.st_ino == inode_;
+}
+
+void ListeningSocket::remove_name() const noexcept {
+    if (has_its_name()) {
         ::unlink(path_.c_str());
     }
 }

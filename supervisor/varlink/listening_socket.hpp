@@ -22,6 +22,8 @@ class ListeningSocket {
     ~ListeningSocket();
 
     [[nodiscard]] int get() const noexcept { return socket_.get(); }
+    /// Whether the path still leads here: somebody may have removed or replaced it.
+    [[nodiscard]] bool has_its_name() const noexcept;
 
   private:
     void remove_name() const noexcept;

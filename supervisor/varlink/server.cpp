@@ -12,10 +12,13 @@
 #include <boost/system/system_error.hpp>
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "connection.hpp"
+#include "error_names.hpp"
 #include "listening_socket.hpp"
 #include "service.hpp"
+#include "shares.hpp"
 
 namespace shmipc::varlink {
 namespace {
@@ -24,12 +27,13 @@ namespace {
 constexpr int kMostAccepted = 16;
 /// When the system has no more descriptors: it would say so at once again.
 constexpr std::chrono::seconds kAcceptPause{1};
+constexpr uid_t kNobodysUid = static_cast<uid_t>(-1);
 
 Peer peer_of(const os::Fd& socket) noexcept {
     ucred credentials{};
     socklen_t length = sizeof(credentials);
     if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0) {
-        return {};
+        return {.uid = kNobodysUid, .rights = Rights::kNone};
     }
     return {.pid = credentials.pid, .uid = credentials.uid, .gid = credentials.gid};
 }
@@ -40,20 +44,27 @@ Peer peer_of(const os::Fd& socket) noexcept {
 class Server::Listener final : public ConnectionOwner,
                                public std::enable_shared_from_this<Server::Listener> {
   public:
-    Listener(boost::asio::io_context& io, const std::string& path, mode_t mode, Info info,
-             std::vector<Interface> interfaces, const Limits& limits, Report report)
+    Listener(boost::asio::io_context& io, std::string path, mode_t mode, Info info,
+             std::vector<Interface> interfaces, const Limits& limits, Report report, Judge judge)
         : io_(io),
+          path_(std::move(path)),
+          mode_(mode),
           limits_(limits),
           report_(std::move(report)),
+          judge_(std::move(judge)),
           service_(std::make_shared<Service>(std::move(info), std::move(interfaces))),
-          socket_(path, mode),
-          acceptor_(io, socket_.get()),
-          pause_(io) {}
+          socket_(std::make_unique<ListeningSocket>(path_, mode_)),
+          acceptor_(io, socket_->get()),
+          pause_(io),
+          shares_(limits_.clients, limits_.clients_per_user, ::geteuid()),
+          leaving_shares_(shares_) {}
     Listener(const Listener&) = delete;
     Listener& operator=(const Listener&) = delete;
     ~Listener() override;
 
     void wait();
+    void listen_anew();
+    [[nodiscard]] bool has_its_name() const noexcept { return socket_->has_its_name(); }
     [[nodiscard]] Counts counts() const noexcept;
 
     void called() override { ++counts_.calls; }
@@ -66,18 +77,26 @@ class Server::Listener final : public ConnectionOwner,
     void accept();
     /// Returns why the loop cannot watch it; empty if it does.
     std::string take(os::Fd socket);
+    void admit(const std::shared_ptr<Connection>& connection);
     void pause(const std::string& reason);
 
     boost::asio::io_context& io_;
+    std::string path_;
+    mode_t mode_;
     Limits limits_;
     Report report_;
+    Judge judge_;
     std::shared_ptr<const Service> service_;
-    ListeningSocket socket_;
+    std::unique_ptr<ListeningSocket> socket_;         ///< never empty
     boost::asio::posix::stream_descriptor acceptor_;  ///< borrows the descriptor of socket_
     boost::asio::steady_timer pause_;
+    bool waiting_ = false;  ///< for acceptor_
     bool pause_reported_ = false;
     Connections clients_;
     Connections leaving_;  ///< are told why; no more of them than of clients
+    Shares shares_;        ///< of clients_
+    Shares
+        leaving_shares_;  ///< of leaving_: a crowd that is turned away keeps nobody's reason back
     Counts counts_;
 };
 
@@ -98,19 +117,32 @@ Server::Counts Server::Listener::counts() const noexcept {
 }
 
 void Server::Listener::wait() {
+    if (std::exchange(waiting_, true)) {
+        return;
+    }
     acceptor_.async_wait(boost::asio::posix::descriptor_base::wait_read,
                          [self = weak_from_this()](const boost::system::error_code& error) {
                              const auto listener = self.lock();
                              if (listener != nullptr && !error) {
+                                 listener->waiting_ = false;
                                  listener->accept();
                              }
                          });
 }
 
+void Server::Listener::listen_anew() {
+    auto fresh = std::make_unique<ListeningSocket>(path_, mode_);
+    static_cast<void>(acceptor_.release());  // whose wait ends with an error
+    acceptor_.assign(fresh->get());
+    socket_ = std::move(fresh);
+    waiting_ = false;
+    wait();
+}
+
 void Server::Listener::accept() {
     for (int i = 0; i < kMostAccepted; ++i) {
         os::Fd socket(os::retry([this] {
-            return ::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+            return ::accept4(socket_->get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
         }));
         if (socket) {
             if (const std::string refusal = take(std::move(socket)); !refusal.empty()) {
@@ -130,7 +162,10 @@ void Server::Listener::accept() {
 
 std::string Server::Listener::take(os::Fd socket) {
     ++counts_.connections;
-    const Peer peer = peer_of(socket);
+    Peer peer = peer_of(socket);
+    if (judge_ && peer.rights != Rights::kNone) {
+        peer.rights = judge_(socket.get(), peer);
+    }
     std::shared_ptr<Connection> connection;
     try {
         connection =
@@ -138,13 +173,30 @@ std::string Server::Listener::take(os::Fd socket) {
     } catch (const boost::system::system_error& refused) {
         return refused.code().message();
     }
-    if (clients_.size() >= limits_.clients) {
-        connection->turn_away();
-    } else {
+    admit(connection);
+    return {};
+}
+
+void Server::Listener::admit(const std::shared_ptr<Connection>& connection) {
+    const Peer& peer = connection->peer();
+    if (peer.rights == Rights::kNone) {
+        connection->turn_away(kPermissionDenied, "it may not use this socket");
+        return;
+    }
+    const auto refusal = shares_.enter(peer.uid);
+    if (!refusal) {
         clients_.insert(connection);
         connection->serve();
+        return;
     }
-    return {};
+    const bool own = *refusal == Shares::Refusal::kUser;
+    const std::size_t limit = own ? shares_.limit_of(peer.uid) : shares_.together();
+    connection->turn_away(
+        kTooManyClients,
+        "there are " + std::to_string(limit) + " clients of " +
+            (own ? "uid " + std::to_string(peer.uid) + ", the most that one user may have"
+                 : "all users together, the most that are served beside root's and the service's "
+                   "own"));
 }
 
 void Server::Listener::pause(const std::string& reason) {
@@ -162,22 +214,36 @@ void Server::Listener::pause(const std::string& reason) {
 
 bool Server::Listener::leaves(Connection& connection, const std::string& reason) {
     const auto self = connection.shared_from_this();
-    ++(clients_.erase(self) > 0 ? counts_.dropped : counts_.turned_away);
-    const bool stays = leaving_.size() < limits_.clients && leaving_.insert(self).second;
+    const uid_t uid = connection.peer().uid;
+    if (clients_.erase(self) > 0) {
+        ++counts_.dropped;
+        shares_.leave(uid);
+    } else {
+        ++counts_.turned_away;
+    }
+    const bool stays = !leaving_shares_.enter(uid);
+    if (stays) {
+        leaving_.insert(self);
+    }
     report_(connection.peer(), reason);
     return stays;
 }
 
 void Server::Listener::closed(Connection& connection) {
     const auto self = connection.shared_from_this();
-    clients_.erase(self);
-    leaving_.erase(self);
+    const uid_t uid = connection.peer().uid;
+    if (clients_.erase(self) > 0) {
+        shares_.leave(uid);
+    }
+    if (leaving_.erase(self) > 0) {
+        leaving_shares_.leave(uid);
+    }
 }
 
 Server::Server(boost::asio::io_context& io, const std::string& path, mode_t mode, Info info,
-               std::vector<Interface> interfaces, const Limits& limits, Report report)
+               std::vector<Interface> interfaces, const Limits& limits, Report report, Judge judge)
     : listener_(std::make_shared<Listener>(io, path, mode, std::move(info), std::move(interfaces),
-                                           limits, std::move(report))) {
+                                           limits, std::move(report), std::move(judge))) {
     listener_->wait();
 }
 
@@ -185,6 +251,14 @@ Server::~Server() = default;
 
 Server::Counts Server::counts() const noexcept {
     return listener_->counts();
+}
+
+bool Server::has_its_name() const noexcept {
+    return listener_->has_its_name();
+}
+
+void Server::listen_anew() {
+    listener_->listen_anew();
 }
 
 }  // namespace shmipc::varlink

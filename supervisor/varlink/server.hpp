@@ -26,16 +26,25 @@
 
 namespace shmipc::varlink {
 
+/// What a client may do; what the methods of an interface make of it is theirs.
+enum class Rights : std::uint8_t {
+    kNone,  ///< is told so, and gets no place
+    kLook,
+    kOrder
+};
+
 /// Who is at the other end, as the kernel tells (SO_PEERCRED): at the time of its connect().
 struct Peer {
     pid_t pid = -1;
     uid_t uid = 0;
     gid_t gid = 0;
+    Rights rights = Rights::kOrder;
 };
 
 struct Limits {
     std::size_t message_bytes = 65'536;       ///< longest call, its NUL included
-    std::size_t clients = 64;                 ///< connected at once
+    std::size_t clients = 64;                 ///< connected at once; see shares.hpp
+    std::size_t clients_per_user = 16;        ///< of those, of one user but root and our own
     std::chrono::milliseconds idle{60'000};   ///< without a whole call; a pending one is not idle
     std::chrono::milliseconds stall{10'000};  ///< for a reply to be taken by the client
     std::uint32_t calls_a_second = 500;       ///< of one connection; a flood if there are more
@@ -114,19 +123,27 @@ class Server {
     /// Told of each client that is dropped or turned away, and why, for people; with a Peer of
     /// nobody, that none can be accepted now. Must not destroy the Server.
     using Report = std::function<void(const Peer& peer, const std::string& reason)>;
+    /// What the client at the other end of `socket` may do. Must not throw.
+    using Judge = std::function<Rights(int socket, const Peer& peer)>;
 
     /// Binds and listens at `path`, with `mode`, replacing a socket that nobody listens on. Throws
     /// shmipc::Error: kSystem, with the path, for what the system refuses; also if the path is too
     /// long for a socket (107 bytes) or somebody listens there. Begins to accept at once; needs
-    /// io.run().
+    /// io.run(). Without a `judge` all may do everything.
     Server(boost::asio::io_context& io, const std::string& path, mode_t mode, Info info,
-           std::vector<Interface> interfaces, const Limits& limits, Report report);
+           std::vector<Interface> interfaces, const Limits& limits, Report report,
+           Judge judge = {});
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
     /// Closes all connections, and removes the socket if it is still ours.
     ~Server();
 
     [[nodiscard]] Counts counts() const noexcept;
+    /// Whether the path still leads to this server.
+    [[nodiscard]] bool has_its_name() const noexcept;
+    /// Listens anew at its path, where something else, or nothing, is now. Connections go on.
+    /// Throws as the constructor does; all is as it was then.
+    void listen_anew();
 
   private:
     class Listener;

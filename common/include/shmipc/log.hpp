@@ -78,8 +78,9 @@ enum class Event : std::uint8_t {
     kSupervisorFailed,
     kConfigInvalid,
     kConfigReloaded,
-    kOrder,           ///< somebody ordered something over the control socket
-    kControlDropped,  ///< a client of the control socket was dropped
+    kOrder,            ///< somebody ordered something over the control socket
+    kControlDropped,   ///< a client of the control socket was dropped
+    kRuntimeRestored,  ///< files in the runtime directory were removed by somebody
     // The log's own.
     kLogDropped,  ///< lines that nobody took
 };

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <set>
@@ -468,4 +469,70 @@ TEST_CASE("metrics are served over the socket, and over HTTP where an address is
     client.call("io.shmipc.Reload");
     CHECK(scrape(second).find(up) != std::string::npos);
     CHECK(scrape(first).empty());
+}
+
+TEST_CASE("what is removed in the runtime directory is made anew, and told; clients go on") {
+    const SupervisorRun run;
+    Process supervisor = run.start(script_worker(kGood));
+    require_line(supervisor, "3/3 workers ready");
+    auto client = connect(run);
+    client.call("io.shmipc.Stop", worker_list({1}));
+    const std::string lock = run.directory() + "/" + run.group() + ".lock";
+    const std::string stopped = run.directory() + "/" + run.group() + ".stopped";
+    std::string restored = "made anew: ";
+    SUBCASE("the socket") {
+        REQUIRE(::unlink(control_path(run).c_str()) == 0);
+        restored += "control socket " + control_path(run);
+    }
+    SUBCASE("the lock") {
+        REQUIRE(::unlink(lock.c_str()) == 0);
+        restored += "lock " + lock;
+    }
+    SUBCASE("the lock, and another file is in its place") {
+        REQUIRE(::unlink(lock.c_str()) == 0);
+        std::ofstream(lock) << "1\n";
+        restored += "lock " + lock;
+    }
+    SUBCASE("the list of what is stopped") {
+        REQUIRE(::unlink(stopped.c_str()) == 0);
+        restored += "the list of workers that are stopped by order";
+    }
+    SUBCASE("all of it") {
+        std::filesystem::remove_all(run.directory());
+        restored += "directory " + run.directory() + ", lock " + lock + ", control socket " +
+                    control_path(run) + ", the list of workers";
+    }
+    require_line(supervisor, restored);
+    CHECK(state_of(client, 0) == "running");
+    auto fresh = connect(run);
+    CHECK(state_of(fresh, 1) == "stopped");
+    CHECK(std::filesystem::exists(stopped));
+    Process second = run.start(script_worker(kGood));
+    CHECK(second.exit_code() == 75);
+    CHECK(occurrences(second.output(), "pid " + std::to_string(supervisor.pid())) > 0);
+    supervisor.signal(SIGTERM);
+    CHECK(supervisor.exit_code() == 0);
+    CHECK(occurrences(supervisor.output(), "made anew") == 1);
+    CHECK_FALSE(std::filesystem::exists(lock));
+    CHECK_FALSE(std::filesystem::exists(control_path(run)));
+}
+
+TEST_CASE("what cannot be made anew is told once, and made as soon as it can be") {
+    const SupervisorRun run;
+    const std::string directory = run.directory() + "/own";
+    std::vector<std::string> command = run.command(script_worker(kGood));
+    command.insert(command.end(), {"--runtime-dir", directory});
+    Process supervisor(command);
+    require_line(supervisor, "3/3 workers ready");
+    std::filesystem::remove_all(directory);
+    std::ofstream(directory) << "in the way";
+    require_line(supervisor,
+                 "cannot be made anew, so that shmipcctl may not reach it: runtime "
+                 "directory " +
+                     directory + " is no directory");
+    REQUIRE(std::filesystem::remove(directory));
+    require_line(supervisor, "made anew: directory " + directory);
+    CHECK(occurrences(supervisor.output(), "cannot be made anew") == 1);
+    auto client = varlink::Client::connect(directory + "/" + run.group() + ".control");
+    CHECK(state_of(client, 0) == "running");
 }

@@ -160,6 +160,14 @@ bool TestService::wait_for_counts(std::function<bool(const varlink::Server::Coun
     return in_time;
 }
 
+bool TestService::has_its_name() {
+    return on_loop([this] { return server_->has_its_name(); });
+}
+
+void TestService::listen_anew() {
+    on_loop([this] { server_->listen_anew(); });
+}
+
 void TestService::destroy_server() {
     on_loop([this] { server_.reset(); });
 }

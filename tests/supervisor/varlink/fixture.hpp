@@ -86,6 +86,8 @@ class TestService {
     /// Looks after each handler that the loop has run; false if patience ends before.
     bool wait_for_counts(std::function<bool(const varlink::Server::Counts&)> wanted);
     void destroy_server();
+    bool has_its_name();
+    void listen_anew();
 
     /// What methods and reports told, each as a line: "held", "gone", "noted <text>",
     /// "report <reason>", "thrown <text>".

@@ -138,7 +138,7 @@ TEST_CASE("one client too many is told so; when another leaves there is room aga
     CHECK(service.counts().connections == 23);
     CHECK(service.counts().clients == 2);
     CHECK(service.counts().dropped == 0);
-    CHECK(service.told("report there are 2 clients") == 21);
+    CHECK(service.told("report there are 2 clients of uid ") == 21);
 
     second.half_close();
     CHECK(second.at_end());
@@ -152,8 +152,10 @@ TEST_CASE("who is idle is dropped, with half a call as well; who waits for an an
     RawClient waiting(service.path());
     REQUIRE(waiting.send(call_text("Hold")));
     RawClient raw(service.path());
+    bool half = false;
     SUBCASE("silent") {}
     SUBCASE("half a call") {
+        half = true;
         REQUIRE(raw.send(R"({"method":"io.test.)"));
     }
     SUBCASE("silent after a call") {
@@ -164,11 +166,14 @@ TEST_CASE("who is idle is dropped, with half a call as well; who waits for an an
     bool dripping = true;
     while (!service.wait_for("report sent no whole call for 1000 ms", 1, 20ms)) {
         always_served = always_served && good.served();
-        dripping = dripping && raw.send(" ");  // bytes alone don't count
+        // Bytes alone don't count.
+        dripping = dripping && (!half || raw.send(" "));
     }
     CHECK(always_served);
-    CHECK(error_of(raw) == kIdle);
-    CHECK(raw.at_end());
+    if (half) {
+        CHECK(error_of(raw) == kIdle);  // the answer to that call
+    }
+    CHECK(raw.at_end());  // and no answer to a call that there was not
     CHECK(service.counts().dropped == 1);
     service.on_loop([&] { service.held().at(0)->reply({}); });
     CHECK(waiting.read() == R"({"parameters":{}})");

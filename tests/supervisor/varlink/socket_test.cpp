@@ -155,6 +155,41 @@ TEST_CASE("a socket that is not ours any more stays") {
     const RawClient client(path);
 }
 
+TEST_CASE("a server whose socket was removed or replaced listens anew; its connections go on") {
+    TestService service;
+    GoodClient good(service);
+    REQUIRE(good.served());
+    CHECK(service.has_its_name());
+    for (int round = 0; round < 3; ++round) {
+        CAPTURE(round);
+        REQUIRE(::unlink(service.path().c_str()) == 0);
+        if (round == 1) {
+            bind_only(service.path());
+        }
+        CHECK_FALSE(service.has_its_name());
+        service.listen_anew();
+        CHECK(service.has_its_name());
+        CHECK(good.served());
+        GoodClient fresh(service);
+        CHECK(fresh.served());
+    }
+    REQUIRE(::unlink(service.path().c_str()) == 0);
+    REQUIRE(service.wait_for_counts(
+        [](const varlink::Server::Counts& counts) { return counts.clients == 1; }));
+    const std::size_t before = open_descriptors();
+    {
+        const ListeningSocket other(service.path(), 0600);
+        CHECK_THROWS_AS(service.listen_anew(), Error);
+        CHECK_FALSE(service.has_its_name());
+        CHECK(good.served());
+        const RawClient client(service.path());  // which the other has
+    }
+    CHECK(open_descriptors() == before);
+    service.listen_anew();
+    GoodClient last(service);
+    CHECK(last.served());
+}
+
 TEST_CASE("ten thousand connections leave nothing behind") {
     TestService service;
     GoodClient good(service);

@@ -9,6 +9,8 @@
 
 #include <shmipc/units.hpp>
 
+#include <boost/json/object.hpp>
+
 #include "printable.hpp"
 
 namespace shmipc::ctl {
@@ -90,21 +92,32 @@ std::string summarize_message(WorkerIndex worker, const Observer::Message& messa
            (bytes.size() > kMost ? " …" : "");
 }
 
-boost::json::object message_json(WorkerIndex worker, const Observer::Message& message,
-                                 const Observer::Payload& payload) {
-    boost::json::object result{{"worker", to_number(worker)},
-                               {"sequence", message.info.sequence},
-                               {"incarnation", message.info.incarnation},
-                               {"size", message.info.size},
-                               {"payload", printable(payload.name)}};
+void write_message_json(WorkerIndex worker, const Observer::Message& message,
+                        const Observer::Payload& payload,
+                        const std::function<void(std::string_view piece)>& write) {
+    constexpr std::size_t kPiece = std::size_t{32} * 1024;
+    boost::json::object head{{"worker", to_number(worker)},
+                             {"sequence", message.info.sequence},
+                             {"incarnation", message.info.incarnation},
+                             {"size", message.info.size},
+                             {"payload", printable(payload.name)}};
     if (const auto age = message.info.age()) {
-        result["age_usec"] = std::chrono::duration_cast<std::chrono::microseconds>(*age).count();
+        head["age_usec"] = std::chrono::duration_cast<std::chrono::microseconds>(*age).count();
     }
-    result["bytes"] = hexadecimal(message.bytes, "");
+    std::string line = json_line(head);
+    line.resize(line.size() - 2);  // without "}" and the newline
+    line += ",\"bytes\":\"";
+    for (std::span<const std::byte> rest(message.bytes); !rest.empty();) {
+        const auto piece = rest.first(std::min(rest.size(), kPiece));
+        write(line += hexadecimal(piece, ""));
+        line.clear();
+        rest = rest.subspan(piece.size());
+    }
+    line += '"';
     if (const auto value = counter_value(message, payload)) {
-        result["value"] = *value;
+        line += ",\"value\":" + std::to_string(*value);
     }
-    return result;
+    write(line += "}\n");
 }
 
 }  // namespace shmipc::ctl

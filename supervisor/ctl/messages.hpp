@@ -2,13 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <shmipc/ids.hpp>
 #include <shmipc/observer.hpp>
-
-#include <boost/json/object.hpp>
 
 namespace shmipc::ctl {
 
@@ -24,8 +24,11 @@ std::string describe_message(WorkerIndex worker, const Observer::Message& messag
 std::string summarize_message(WorkerIndex worker, const Observer::Message& message,
                               const Observer::Payload& payload);
 
-/// worker, sequence, incarnation, size, payload, age_usec, bytes (hexadecimal), value.
-boost::json::object message_json(WorkerIndex worker, const Observer::Message& message,
-                                 const Observer::Payload& payload);
+/// As one line of JSON: worker, sequence, incarnation, size, payload, age_usec, bytes
+/// (hexadecimal), value. Given to `write` in pieces of bounded length: a message may have a
+/// gigabyte.
+void write_message_json(WorkerIndex worker, const Observer::Message& message,
+                        const Observer::Payload& payload,
+                        const std::function<void(std::string_view piece)>& write);
 
 }  // namespace shmipc::ctl

@@ -23,14 +23,16 @@ std::string describe_absence(WorkerIndex worker, Errc outcome, bool json) {
 }  // namespace
 
 void peek(const Options& options, Output& output) {
-    auto observer = Observer::open(options.place.group);
+    // Copied: a worker that truncates its object, or has, is no reason not to see the others.
+    auto observer = Observer::open(options.place.group, Observer::Reading::kCopied);
     Observer::Message message;
     for (const WorkerIndex worker : parse_worker_list(options.workers, observer.workers())) {
         const Errc outcome = observer.read(worker, message);
         if (outcome != Errc::kOk) {
             output.write(describe_absence(worker, outcome, options.json));
         } else if (options.json) {
-            output.write(json_line(message_json(worker, message, observer.payload(worker))));
+            write_message_json(worker, message, observer.payload(worker),
+                               [&](std::string_view piece) { output.write(piece); });
         } else {
             output.write(describe_message(worker, message, observer.payload(worker)));
         }

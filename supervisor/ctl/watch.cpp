@@ -26,32 +26,37 @@ class MessageReader {
   public:
     explicit MessageReader(const std::string& group) {
         try {
-            observer_ = Observer::open(group);
+            // Copied: a worker that truncates its object must not end the watch of the others.
+            observer_ = Observer::open(group, Observer::Reading::kCopied);
         } catch (const Error& error) {
             std::fprintf(stderr, "shmipcctl: only sequence numbers are shown: %s\n", error.what());
         }
     }
 
-    /// The line for a message that the supervisor has told of; empty if it was shown already.
-    std::string line(const WorkerReport& report, bool json) {
+    /// Prints a message that the supervisor has told of, unless it was shown already.
+    void show(const WorkerReport& report, bool json, Output& output) {
         const WorkerIndex worker{report.index};
         if (observer_ && report.index < observer_->workers() &&
             observer_->read(worker, message_) == Errc::kOk) {
             // The supervisor is a little behind: it may tell later of what was shown already.
             if (std::exchange(shown_[report.index], message_.info.sequence) ==
                 message_.info.sequence) {
-                return {};
+                return;
             }
             const Observer::Payload payload = observer_->payload(worker);
-            return json ? json_line(message_json(worker, message_, payload))
-                        : summarize_message(worker, message_, payload) + '\n';
+            if (json) {
+                write_message_json(worker, message_, payload,
+                                   [&](std::string_view piece) { output.write(piece); });
+            } else {
+                output.write(summarize_message(worker, message_, payload) + '\n');
+            }
+        } else if (json) {
+            output.write(json_line(
+                boost::json::object{{"worker", report.index}, {"sequence", report.written}}));
+        } else {
+            output.write("worker " + std::to_string(report.index) + ": message " +
+                         std::to_string(report.written) + '\n');
         }
-        if (json) {
-            return json_line(
-                boost::json::object{{"worker", report.index}, {"sequence", report.written}});
-        }
-        return "worker " + std::to_string(report.index) + ": message " +
-               std::to_string(report.written) + '\n';
     }
 
   private:
@@ -101,7 +106,7 @@ void watch(const Options& options, Output& output) {
         for (const WorkerReport& worker : read_watch(reply->parameters).workers) {
             const Change change = tracker.update(worker);
             if (change.message) {
-                output.write(reader.line(worker, options.json));
+                reader.show(worker, options.json, output);
             }
             if (change.state) {
                 output.write(options.json ? state_json(worker, change)

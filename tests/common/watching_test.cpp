@@ -220,3 +220,84 @@ TEST_CASE("an observer reads messages without being in the group, and in nobody'
     CHECK((error == Errc::kNoGroup));
     CHECK(catch_error([] { return Observer::open("a.b"); }).code == Errc::kInvalidGroupName);
 }
+
+TEST_CASE("an observer that copies reads the same messages, and grows only to their length") {
+    const GroupGuard guard(2, 1U << 20U);
+    Worker worker = Worker::attach(guard.config, kFirst);
+    Observer observer = Observer::open(guard.config.name, Observer::Reading::kCopied);
+    CHECK(observer.workers() == 2);
+    Observer::Message message;
+    CHECK(observer.read(kFirst, message) == Errc::kEmpty);
+    CHECK(observer.read(WorkerIndex{2}, message) == Errc::kInvalidIndex);
+    CHECK(observer.payload(kFirst).name.empty());
+    Producer<Bytes> producer = worker.producer();
+    CHECK(observer.payload(kFirst).name == "bytes");
+    CHECK(observer.payload(WorkerIndex{2}).name.empty());
+    std::vector<std::byte> bytes(1U << 20U);
+    std::uint64_t sequence = 0;
+    for (const std::size_t size : {0U, 1U, 7U, 8U, 31U, 32U, 33U, 64U, 100U, 4096U, 70'000U}) {
+        CAPTURE(size);
+        test::fill(std::span(bytes).first(size), ++sequence);
+        REQUIRE(producer.publish(std::span(bytes).first(size)) == Errc::kOk);
+        REQUIRE(observer.read(kFirst, message) == Errc::kOk);
+        REQUIRE(message.bytes.size() == size);
+        REQUIRE(message.info.sequence == sequence);
+        REQUIRE(message.info.incarnation == 1);
+        REQUIRE(message.info.size == size);
+        REQUIRE(test::intact(message.bytes, sequence));
+        CHECK(message.bytes.capacity() <= 2 * std::size_t{70'000});
+    }
+    CHECK(Group::open(guard.config.name).held_by(kSecond).empty());
+    CHECK(catch_error([] {
+              return Observer::open("no-such-group", Observer::Reading::kCopied);
+          }).code == Errc::kNoGroup);
+    CHECK(catch_error([] { return Observer::open("a.b", Observer::Reading::kCopied); }).code ==
+          Errc::kInvalidGroupName);
+}
+
+TEST_CASE("an observer that copies outlives whatever a worker does to its object") {
+    const GroupGuard guard(3, 100);
+    Worker worker = Worker::attach(guard.config, kSecond);
+    Producer<std::uint32_t> producer = worker.producer<std::uint32_t>();
+    REQUIRE(producer.publish(7) == Errc::kOk);
+    const auto reads_second = [](Observer& observer) {
+        Observer::Message message;
+        return observer.read(kSecond, message) == Errc::kOk && message.bytes.size() == 4;
+    };
+    Observer observer = Observer::open(guard.config.name, Observer::Reading::kCopied);
+    Observer::Message message;
+    SUBCASE("truncated while it looks on") {
+        for (const off_t size : {100'000, 200, 130, 10, 0}) {
+            CAPTURE(size);
+            REQUIRE(::truncate(guard.path(0).c_str(), size) == 0);
+            const Errc outcome = observer.read(kFirst, message);
+            CHECK((outcome == Errc::kEmpty || outcome == Errc::kTruncated));
+            CHECK(observer.payload(kFirst).name.empty());
+            CHECK(reads_second(observer));
+        }
+        CHECK(observer.read(kFirst, message) == Errc::kTruncated);
+    }
+    SUBCASE("truncated before it looks") {
+        REQUIRE(::truncate(guard.path(0).c_str(), 10) == 0);
+        CHECK(catch_error([&] { return Observer::open(guard.config.name); }).code ==
+              Errc::kTruncated);
+        Observer late = Observer::open(guard.config.name, Observer::Reading::kCopied);
+        CHECK(late.workers() == 3);
+        CHECK(late.read(kFirst, message) == Errc::kTruncated);
+        CHECK(late.payload(kFirst).name.empty());
+        CHECK(reads_second(late));
+    }
+    SUBCASE("removed") {
+        REQUIRE(::unlink(guard.path(2).c_str()) == 0);
+        Observer late = Observer::open(guard.config.name, Observer::Reading::kCopied);
+        CHECK(late.read(WorkerIndex{2}, message) != Errc::kOk);
+        CHECK(reads_second(late));
+    }
+    SUBCASE("impossible values") {
+        REQUIRE(test::write_at(guard.path(0), offsetof(layout::ProducerPart, current),
+                               ~std::uint64_t{0}));
+        CHECK(observer.read(kFirst, message) == Errc::kCorruptChannel);
+        CHECK(message.bytes.empty());
+        CHECK(reads_second(observer));
+    }
+}

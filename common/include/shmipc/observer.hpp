@@ -15,14 +15,23 @@
 
 namespace shmipc {
 
-/// Reads a group's channels through read-only mappings. It has no cell and writes nothing, so that
-/// it can be in nobody's way; in turn a message that is overwritten while it copies is lost to it,
-/// and the next is tried. Any number of observers, in any process that may read the objects. Used
-/// by one thread at a time, and in a forked child only destroyed: its mappings are missing there.
-/// Do not use it on objects whose workers are hostile: one that truncates its object kills those
-/// who map it.
+/// Reads a group's channels. It has no cell and writes nothing, so that it can be in nobody's way;
+/// in turn a message that is overwritten while it copies is lost to it, and the next is tried. Any
+/// number of observers, in any process that may read the objects. Used by one thread at a time, and
+/// in a forked child only destroyed: its mappings are missing there.
 class Observer {
   public:
+    /// How it reads.
+    enum class Reading : std::uint8_t {
+        /// Through read-only mappings: some hundred nanoseconds for a short message. Not for
+        /// objects of workers that are hostile or broken: one that truncates its object kills
+        /// (SIGBUS) those who map it.
+        kMapped,
+        /// By pread(2), with three system calls for a message and a descriptor for each worker.
+        /// Whatever a worker does to its object, the others are read; for tools that look at groups
+        /// which are not in order.
+        kCopied
+    };
     struct Message {
         MessageInfo info;
         std::vector<std::byte> bytes;
@@ -34,6 +43,8 @@ class Observer {
 
     /// Throws Error as Group::open() does.
     static Observer open(const std::string& group);
+    /// With kCopied an object that cannot be opened is told by read(), unless none can be.
+    static Observer open(const std::string& group, Reading reading);
     static std::optional<Observer> open(const std::string& group, std::error_code& error);
 
     Observer(const Observer&) = delete;
@@ -45,6 +56,8 @@ class Observer {
     [[nodiscard]] std::uint32_t workers() const noexcept;
     /// Copies the latest message of a channel into `message`, whose buffer is reused. kOk, kEmpty;
     /// kContended: overtaken in each of a bounded number of tries; kCorruptChannel; kInvalidIndex.
+    /// With kCopied also what open() throws for the worker's object, kTruncated above all. The
+    /// buffer grows to the message then, not to the channel's capacity.
     Errc read(WorkerIndex channel, Message& message);
     /// What the channel carries.
     [[nodiscard]] Payload payload(WorkerIndex channel) const;

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include <unistd.h>
+
 #include <shmipc/group.hpp>
 #include <shmipc/worker.hpp>
 
@@ -107,4 +109,49 @@ TEST_CASE("what cannot be done is said, with an exit code of its own") {
     const Run beyond = ctl(group, {"peek", "2"});
     CHECK(beyond.exit_code == 64);
     CHECK(contains(beyond.output, "expected 0 to 1"));
+}
+
+TEST_CASE("peek tells of a truncated object, and shows the others") {
+    const TestGroup group;
+    auto worker = shmipc::Worker::attach({.name = group.name(), .workers = 3, .capacity = 64},
+                                         WorkerIndex{1});
+    auto producer = worker.producer();
+    const std::string text = "hello";
+    REQUIRE(producer.publish(std::as_bytes(std::span(text))) == shmipc::Errc::kOk);
+    REQUIRE(::truncate(("/dev/shm/shmipc." + group.name() + ".0").c_str(), 10) == 0);
+    const Run run = ctl(group, {"peek", "all"});
+    CHECK(run.exit_code == 0);
+    CHECK(contains(run.output, "worker 0: "));
+    CHECK(contains(run.output, "|hello|"));
+    CHECK(contains(run.output, "worker 2: nothing has been published yet"));
+    const Run json = ctl(group, {"peek", "--json", "0-1"});
+    CHECK(contains(json.output, "{\"worker\":0,\"error\":\""));
+    CHECK(contains(json.output, "\"bytes\":\"68656c6c6f\"}\n"));
+}
+
+// Its shadow memory is more than a limit of the address space leaves.
+#ifdef __SANITIZE_ADDRESS__
+constexpr bool kLimitable = false;
+#else
+constexpr bool kLimitable = true;
+#endif
+
+TEST_CASE("a long message is printed in pieces: as JSON it takes little more memory than itself" *
+          doctest::skip(!kLimitable)) {
+    const TestGroup group;
+    constexpr std::size_t kBytes = std::size_t{32} << 20U;
+    auto worker = shmipc::Worker::attach(
+        {.name = group.name(), .workers = 2, .capacity = kBytes, .slots = 3}, WorkerIndex{0});
+    auto producer = worker.producer();
+    const std::vector<std::byte> bytes(kBytes, std::byte{0xa5});
+    REQUIRE(producer.publish(std::span(bytes)) == shmipc::Errc::kOk);
+    // An address space of three times the message: all of its text would be twice as long again.
+    const std::string command = "ulimit -v " + std::to_string(kBytes * 3 / 1024) + "; " +
+                                std::string(SHMIPC_CTL) + " --group " + group.name() +
+                                " peek 0 --json | wc -c";
+    Process process({"/bin/sh", "-c", command});
+    CHECK(process.exit_code() == 0);
+    const std::size_t printed = std::stoul(process.output());
+    CHECK(printed > 2 * kBytes);
+    CHECK(printed < 2 * kBytes + 1000);
 }

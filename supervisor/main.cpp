@@ -81,6 +81,9 @@ ExitCode run(const Options& options, ServiceManager& manager) {
     log::init(log_options(config));
     const std::string directory = runtime_directory(config.runtime_dir);
     prepare_runtime_directory(directory);
+    if (!config.observers.empty()) {
+        open_runtime_directory(directory);
+    }
     const RuntimeFiles files(directory, config.group.name);
     pid_t holder = 0;
     std::optional<SupervisorLock> lock = SupervisorLock::acquire(files.lock, holder);

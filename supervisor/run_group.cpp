@@ -19,6 +19,7 @@
 
 #include <unistd.h>
 
+#include "control/access.hpp"
 #include "control/control.hpp"
 #include "daemon/console.hpp"
 #include "daemon/former_life.hpp"
@@ -116,10 +117,14 @@ class Daemon {
           control_({.io = io_,
                     .supervisor = supervisor_,
                     .reloader = reloader_,
-                    .metrics = [this] { return metrics(); }},
+                    .metrics = [this] { return metrics(); },
+                    .observers = setup.config.observers.empty()
+                                     ? std::nullopt
+                                     : std::optional(observers_group(setup.config.observers))},
                    setup.files.control),
           care_({.group = setup.config.group.name,
                  .directory = setup.files.directory,
+                 .open_to_all = !setup.config.observers.empty(),
                  .lock_path = setup.files.lock,
                  .socket_path = setup.files.control,
                  .lock = setup.lock,

@@ -183,6 +183,7 @@ Config read_config(std::string_view text, const std::string& name) {
             reader.fail("runtime_dir",
                         "is \"" + config.runtime_dir + "\": expected an absolute path");
         }
+        reader.read("observers", config.observers);
         read_workers(reader, name, config);
         read_restart(reader, name, config);
         read_log(reader, name, config);

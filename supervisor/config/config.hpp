@@ -65,6 +65,7 @@ struct Config {
     log::Level log_level = log::Level::kInfo;
     log::Format log_format = log::Format::kAuto;
     std::string metrics_listen;  ///< "127.0.0.1:9464"; empty: no HTTP listener
+    std::string observers;       ///< group whose members may look; empty: none
     std::string runtime_dir;     ///< empty: see runtime_dir.hpp
     std::string file;            ///< that it was read from; empty: none
 

@@ -70,11 +70,13 @@ ConfigChanges take_over(Config& running, const Config& fresh) {
     compare(changes.needs_restart, "capacity", running.group.capacity, fresh.group.capacity);
     compare(changes.needs_restart, "slots", running.group.slots, fresh.group.slots);
     compare(changes.needs_restart, "runtime_dir", running.runtime_dir, fresh.runtime_dir);
+    compare(changes.needs_restart, "observers", running.observers, fresh.observers);
     compare(changes.needs_restart, "log.format", running.log_format, fresh.log_format);
 
     Config next = fresh;
     next.group = running.group;
     next.runtime_dir = running.runtime_dir;
+    next.observers = running.observers;
     next.log_format = running.log_format;
     running = next;
     return changes;

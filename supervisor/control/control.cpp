@@ -11,6 +11,11 @@
 #include <boost/asio/post.hpp>
 #include <boost/json/array.hpp>
 
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "access.hpp"
+#include "autopsy_stream.hpp"
 #include "description.hpp"
 #include "errors.hpp"
 #include "json_reports.hpp"
@@ -22,6 +27,8 @@ using namespace std::chrono_literals;
 namespace json = boost::json;
 
 constexpr mode_t kSocketMode = 0660;
+/// With observers each connection is judged.
+constexpr mode_t kJudgedSocketMode = 0666;
 constexpr std::chrono::microseconds kDefaultInterval = 1s;
 constexpr std::chrono::microseconds kLeastInterval = 100ms;
 constexpr std::chrono::microseconds kMostInterval = 1h;
@@ -45,18 +52,27 @@ constexpr std::chrono::seconds kDropNoticeEvery{1};
 
 Control::Control(Surroundings surroundings, const std::string& path)
     : surroundings_(std::move(surroundings)),
+      socket_group_(::getegid()),
       logs_(surroundings_.io),
-      server_(surroundings_.io, path, kSocketMode,
-              varlink::Info{.vendor = "shmipc",
-                            .product = "shmipc-supervisor",
-                            .version = SHMIPC_VERSION,
-                            .url = "https://varlink.org"},
-              {interface(), varlink::Interface{.name = std::string(kControlInterface),
-                                               .description = std::string(kControlDescription),
-                                               .methods = {}}},
-              kLimits, [this](const varlink::Peer& peer, const std::string& reason) {
-                  on_dropped(peer, reason);
-              }) {}
+      server_(
+          surroundings_.io, path, surroundings_.observers ? kJudgedSocketMode : kSocketMode,
+          varlink::Info{.vendor = "shmipc",
+                        .product = "shmipc-supervisor",
+                        .version = SHMIPC_VERSION,
+                        .url = "https://varlink.org"},
+          {interface(), varlink::Interface{.name = std::string(kControlInterface),
+                                           .description = std::string(kControlDescription),
+                                           .methods = {}}},
+          kLimits,
+          [this](const varlink::Peer& peer, const std::string& reason) {
+              on_dropped(peer, reason);
+          },
+          [this](int socket, const varlink::Peer& peer) { return judge(socket, peer); }) {
+    struct stat status {};
+    if (::lstat(path.c_str(), &status) == 0) {
+        socket_group_ = status.st_gid;  // the directory's, if that has the set-group-ID bit
+    }
+}
 
 Control::~Control() = default;
 
@@ -65,7 +81,11 @@ varlink::Interface Control::interface() {
         return [this, method](const CallPtr& call) { (this->*method)(call); };
     };
     const auto ordering = [this](Event event) {
-        return [this, event](const CallPtr& call) { order(call, event); };
+        return [this, event](const CallPtr& call) {
+            if (may_order(call)) {
+                order(call, event);
+            }
+        };
     };
     return {.name = std::string(kInterface),
             .description = std::string(kInterfaceDescription),
@@ -129,6 +149,23 @@ ControlReport Control::report() const noexcept {
             .turned_away = counts.turned_away};
 }
 
+bool Control::may_order(const CallPtr& call) {
+    if (call->peer().rights == varlink::Rights::kOrder) {
+        return true;
+    }
+    call->fail("org.varlink.service.PermissionDenied");
+    return false;
+}
+
+varlink::Rights Control::judge(int socket, const varlink::Peer& peer) const {
+    if (!surroundings_.observers) {
+        return varlink::Rights::kOrder;  // the socket's mode has judged
+    }
+    return rights_of(
+        peer.uid, groups_of_peer(socket, peer.gid),
+        {.owner = ::geteuid(), .group = socket_group_, .observers = *surroundings_.observers});
+}
+
 void Control::status(const CallPtr& call) {
     varlink::Parameters(call->parameters()).finish();
     call->reply(to_json(surroundings_.supervisor.report()));
@@ -141,21 +178,7 @@ void Control::autopsy(const CallPtr& call) {
     if (!workers) {
         return;
     }
-    std::vector<const Certificate*> deaths;
-    for (const WorkerIndex worker : *workers) {
-        for (const Certificate& death : surroundings_.supervisor.deaths(worker).last()) {
-            deaths.push_back(&death);
-        }
-    }
-    std::stable_sort(deaths.begin(), deaths.end(),
-                     [](const Certificate* left, const Certificate* right) {
-                         return left->order < right->order;
-                     });
-    json::array list;
-    for (const Certificate* death : deaths) {
-        list.push_back(to_json(*death));
-    }
-    call->reply({{"deaths", std::move(list)}});
+    std::make_shared<AutopsyStream>(surroundings_.supervisor, call, *workers)->start();
 }
 
 void Control::watch(const CallPtr& call) {
@@ -198,6 +221,9 @@ void Control::log_level(const CallPtr& call) {
     varlink::Parameters parameters(call->parameters());
     const auto text = parameters.text("level");
     parameters.finish();
+    if (text && !may_order(call)) {
+        return;
+    }
     if (text) {
         const auto level = log::parse_level(*text);
         if (!level) {

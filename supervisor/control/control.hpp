@@ -1,8 +1,7 @@
 // The supervisor's control socket: io.shmipc (description.hpp) served over Varlink.
 //
-// Owned by main beside the supervisor, on the same Asio loop; nothing blocks. Everybody who may
-// connect (mode 0660) may do everything; each order is logged with the uid and pid that the kernel
-// names for the client.
+// Owned by main beside the supervisor, on the same Asio loop; nothing blocks. Who may do what:
+// access.hpp; each order is logged with the uid and pid that the kernel names for the client.
 #pragma once
 
 #include <chrono>
@@ -36,6 +35,9 @@ class Control {
         Supervisor& supervisor;
         Reloader& reloader;
         std::function<std::string()> metrics;  ///< the text for Metrics()
+        /// The group whose members may look, and give no orders; nothing: nobody but those who may
+        /// give orders.
+        std::optional<gid_t> observers{};
     };
 
     /// Listens at `path`. Throws Error as varlink::Server does. What `surroundings` refers to, and
@@ -73,11 +75,15 @@ class Control {
                                                        varlink::Parameters& parameters) const;
     /// False, and answered, if the supervisor is on its way out.
     bool takes_orders(const CallPtr& call) const;
+    /// False, and answered, if the client may only look.
+    static bool may_order(const CallPtr& call);
+    [[nodiscard]] varlink::Rights judge(int socket, const varlink::Peer& peer) const;
     void announce(const CallPtr& call, const std::string& what) const;
     void settle();
     void on_dropped(const varlink::Peer& peer, const std::string& reason);
 
     Surroundings surroundings_;
+    gid_t socket_group_;
     std::list<OrderWait> waits_;
     std::list<std::shared_ptr<WatchStream>> watches_;
     LogStreams logs_;

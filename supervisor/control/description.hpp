@@ -12,6 +12,8 @@ inline constexpr std::string_view kControlInterface = "io.shmipc.control";
 inline constexpr std::string_view kInterfaceDescription =
     R"varlink(# Shows and steers one group of shmipc workers. Times are in microseconds. Workers are
 # numbered from 0; a list of workers that is empty or missing stands for all of them.
+# Clients that may only look (key observers of the configuration) are answered Start, Stop, Restart,
+# Kill, Toggle, Reload, and LogLevel with a level, with org.varlink.service.PermissionDenied.
 interface io.shmipc
 
 type Worker (
@@ -69,8 +71,9 @@ type Death (
   incarnation: int,
   # Of the last message that it had published.
   sequence: int,
-  # Messages that it had in use.
+  # Messages that it had in use, 32 at the most, and how many more.
   held: []Held,
+  held_left_out: int,
   # The last lines of its standard output and error, the oldest first: 10 lines and 2 KiB at the most.
   # Empty if the end was ordered.
   last_output: []string
@@ -112,8 +115,10 @@ method Kill(workers: ?[]int, signal: ?int) -> ()
 method Toggle(workers: []int) -> ()
 
 # The last deaths of workers, 20 of each at the most, the oldest first. Ends that were ordered are
-# among them, and marked; they are the first to be forgotten.
-method Autopsy(workers: ?[]int) -> (deaths: []Death)
+# among them, and marked; they are the first to be forgotten. With more: all of them, in as many
+# answers as it takes, the next when the last is taken. Without: one answer with the last 128 of them,
+# and how many were left out.
+method Autopsy(workers: ?[]int) -> (deaths: []Death, left_out: int)
 
 # With more: an answer at once with all the workers asked for, then one for each change of state, and
 # every interval (100 ms to 1 h; default 1 s) one with the workers of which something changed; with

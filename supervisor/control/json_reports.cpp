@@ -101,6 +101,7 @@ json::object to_json(const Certificate& certificate) {
             {"incarnation", certificate.incarnation},
             {"sequence", number(certificate.sequence)},
             {"held", std::move(held)},
+            {"held_left_out", number(certificate.held_left_out)},
             {"last_output", std::move(last_output)}};
 }
 

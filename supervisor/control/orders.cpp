@@ -93,6 +93,9 @@ void Control::order(const CallPtr& call, Event event) {
 }
 
 void Control::kill(const CallPtr& call) {
+    if (!may_order(call)) {
+        return;
+    }
     varlink::Parameters parameters(call->parameters());
     const std::int64_t signal = parameters.integer("signal").value_or(SIGKILL);
     const auto workers = workers_of(call, parameters);
@@ -121,6 +124,9 @@ void Control::kill(const CallPtr& call) {
 }
 
 void Control::reload(const CallPtr& call) {
+    if (!may_order(call)) {
+        return;
+    }
     varlink::Parameters(call->parameters()).finish();
     if (!takes_orders(call)) {
         return;

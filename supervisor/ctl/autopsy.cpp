@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <ctime>
+#include <set>
 
 #include <boost/json/array.hpp>
 
 #include <shmipc/units.hpp>
 
 #include "connection.hpp"
+#include "fields.hpp"
 #include "printable.hpp"
 #include "worker_list.hpp"
 
@@ -37,6 +39,9 @@ std::string held_text(const DeathReport& death) {
     for (const HeldReport& held : death.held) {
         text += (text.empty() ? "" : ", ") + std::string("message ") +
                 std::to_string(held.sequence) + " of worker " + std::to_string(held.channel);
+    }
+    if (death.held_left_out > 0) {
+        text += " and " + std::to_string(death.held_left_out) + " more";
     }
     return text;
 }
@@ -70,6 +75,44 @@ void append_death(std::vector<Line>& lines, const DeathReport& death) {
     }
 }
 
+/// Prints deaths as they come: a paragraph each, or as one JSON object with a list of them.
+class Printer {
+  public:
+    Printer(const Options& options, Output& output) : json_(options.json), output_(output) {}
+
+    void print(const boost::json::object& part) {
+        if (!json_) {
+            const std::vector<DeathReport> deaths = read_deaths(part);
+            for (const DeathReport& death : deaths) {
+                if (!death.ordered) {
+                    dead_.insert(death.worker);
+                }
+            }
+            output_.write(death_lines(deaths));
+            return;
+        }
+        for (const Fields& death : Fields(part).objects("deaths")) {
+            std::string text = json_line(death.raw());
+            text.pop_back();  // the newline
+            output_.write((first_ ? "{\"deaths\":[" : ",") + text);
+            first_ = false;
+        }
+    }
+    void finish(const std::vector<WorkerIndex>& workers) {
+        if (json_) {
+            output_.write(first_ ? "{\"deaths\":[]}\n" : "]}\n");
+        } else {
+            output_.write(immortal_lines(dead_, workers));
+        }
+    }
+
+  private:
+    bool json_;
+    Output& output_;
+    bool first_ = true;
+    std::set<std::uint32_t> dead_;
+};
+
 }  // namespace
 
 std::string how_it_ended(const DeathReport& death) {
@@ -92,24 +135,39 @@ std::string how_it_ended(const DeathReport& death) {
                                   : "ended in a way that is called " + death.how;
 }
 
-std::vector<Line> autopsy_lines(const std::vector<DeathReport>& deaths,
-                                const std::vector<WorkerIndex>& workers) {
+std::vector<Line> death_lines(const std::vector<DeathReport>& deaths) {
     std::vector<Line> lines;
     for (const DeathReport& death : deaths) {
         append_death(lines, death);
     }
+    return lines;
+}
+
+std::vector<Line> immortal_lines(const std::set<std::uint32_t>& dead,
+                                 const std::vector<WorkerIndex>& workers) {
     std::vector<WorkerIndex> immortal;
     for (const WorkerIndex worker : workers) {
-        if (std::none_of(deaths.begin(), deaths.end(), [&](const DeathReport& death) {
-                return death.worker == to_number(worker) && !death.ordered;
-            })) {
+        if (dead.count(to_number(worker)) == 0) {
             immortal.push_back(worker);
         }
     }
-    if (!immortal.empty()) {
-        lines.push_back(
-            plain_line(describe_workers(immortal) + ": no death since the supervisor's start"));
+    if (immortal.empty()) {
+        return {};
     }
+    return {plain_line(describe_workers(immortal) + ": no death since the supervisor's start")};
+}
+
+std::vector<Line> autopsy_lines(const std::vector<DeathReport>& deaths,
+                                const std::vector<WorkerIndex>& workers) {
+    std::set<std::uint32_t> dead;
+    for (const DeathReport& death : deaths) {
+        if (!death.ordered) {
+            dead.insert(death.worker);
+        }
+    }
+    std::vector<Line> lines = death_lines(deaths);
+    const std::vector<Line> rest = immortal_lines(dead, workers);
+    lines.insert(lines.end(), rest.begin(), rest.end());
     return lines;
 }
 
@@ -117,12 +175,15 @@ void autopsy(const Options& options, Output& output) {
     Connection connection = Connection::open(options.place);
     const StatusReport status = read_status(connection.call("Status"));
     const auto workers = parse_worker_list(options.workers, status.worker_count());
-    const boost::json::object reply = connection.call("Autopsy", {{"workers", to_json(workers)}});
-    if (options.json) {
-        output.write(json_line(reply));
-    } else {
-        output.write(autopsy_lines(read_deaths(reply), workers));
+    // Each part is printed and let go of: there may be 20,000 deaths.
+    Printer printer(options, output);
+    connection.call_more("Autopsy", {{"workers", to_json(workers)}});
+    for (bool more = true; more;) {
+        const varlink::Client::Reply reply = connection.receive_soon();
+        printer.print(reply.parameters);
+        more = reply.continues;
     }
+    printer.finish(workers);
 }
 
 }  // namespace shmipc::ctl

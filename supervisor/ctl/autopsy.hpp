@@ -1,6 +1,8 @@
 // shmipcctl autopsy: how workers died.
 #pragma once
 
+#include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -13,6 +15,13 @@ namespace shmipc::ctl {
 
 /// "was killed by signal 9 (KILL)". Pure.
 std::string how_it_ended(const DeathReport& death);
+
+/// What is known of `deaths`, in their order. Pure but for the time zone.
+std::vector<Line> death_lines(const std::vector<DeathReport>& deaths);
+
+/// That those of `workers` that are not among `dead` have not died; nothing if all have. Pure.
+std::vector<Line> immortal_lines(const std::set<std::uint32_t>& dead,
+                                 const std::vector<WorkerIndex>& workers);
 
 /// What is known of `deaths`, in their order; of `workers` without any, that there is none. Pure
 /// but for the time zone.

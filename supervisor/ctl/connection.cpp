@@ -59,9 +59,13 @@ bool may_be_elsewhere(const std::string& path, int error_number) {
 
 }  // namespace
 
-Connection Connection::open(const Place& place) {
-    const std::vector<std::string> paths = socket_candidates(
+std::vector<std::string> Connection::places(const Place& place) {
+    return socket_candidates(
         place, {::geteuid(), std::getenv("XDG_RUNTIME_DIR"), std::getenv("RUNTIME_DIRECTORY")});
+}
+
+Connection Connection::open(const Place& place) {
+    const std::vector<std::string> paths = places(place);
     // What is there and cannot be used tells more than what is not there.
     std::vector<std::string> tried = paths;
     int told = ENOENT;
@@ -115,6 +119,15 @@ boost::json::object Connection::call_and_wait(const std::string& method,
 void Connection::call_more(const std::string& method, boost::json::object parameters) {
     method_ = method;
     explain([&] { client_.call_more("io.shmipc." + method, std::move(parameters)); });
+}
+
+varlink::Client::Reply Connection::receive_soon() {
+    auto reply = receive(kAnswerPatience);
+    if (!reply) {
+        throw describe_lost_connection(place_, path_,
+                                       varlink::ConnectionError("no answer", ETIMEDOUT));
+    }
+    return std::move(*reply);
 }
 
 std::optional<varlink::Client::Reply> Connection::receive(std::chrono::milliseconds patience) {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <boost/json/object.hpp>
 
@@ -19,6 +20,8 @@ namespace shmipc::ctl {
 class Connection {
   public:
     static Connection open(const Place& place);
+    /// Where open() looks.
+    static std::vector<std::string> places(const Place& place);
 
     /// `method` is one of io.shmipc that a supervisor answers at once: "Status". One that has not
     /// after kAnswerPatience is stopped, or worse.
@@ -30,6 +33,8 @@ class Connection {
     void call_more(const std::string& method, boost::json::object parameters = {});
     /// As varlink::Client::receive().
     std::optional<varlink::Client::Reply> receive(std::chrono::milliseconds patience);
+    /// The next of a stream of answers that a supervisor gives at once, as call().
+    varlink::Client::Reply receive_soon();
     [[nodiscard]] int descriptor() const noexcept { return client_.descriptor(); }
 
   private:

@@ -25,10 +25,9 @@ using supervisor::ConsoleCommand;
 
 constexpr int kRetryMs = 500;
 
-/// One supervisor's life: its log on one connection, orders on another.
+/// One supervisor's life.
 struct Link {
     Connection log;
-    Connection orders;
     std::string group;
     std::uint32_t workers;
 };
@@ -39,7 +38,7 @@ Link connect(const Place& place) {
     log.call_more("Log");
     Connection orders = Connection::open(place);
     const StatusReport status = read_status(orders.call("Status"));
-    return {std::move(log), std::move(orders), status.group, status.worker_count()};
+    return {std::move(log), status.group, status.worker_count()};
 }
 
 Line log_line(const LogReport& report) {
@@ -173,7 +172,8 @@ class Session {
             return;
         }
         try {
-            link_->orders.call("Toggle", {{"workers", to_json({worker})}});
+            // A connection for each: one that is idle for a minute is closed by the supervisor.
+            Connection::open(options_.place).call("Toggle", {{"workers", to_json({worker})}});
         } catch (const Failure& failure) {
             if (failure.code() != ExitCode::kFailed) {
                 throw;

@@ -11,6 +11,7 @@ namespace shmipc::ctl {
 enum class ExitCode : int {
     kOk = 0,
     kFailed = 1,         ///< the supervisor said no, or a worker failed
+    kDegraded = 2,       ///< status --check, wait: workers that should be ready are not
     kStopping = 3,       ///< the supervisor is stopping, and takes no orders any more
     kUsage = 64,         ///< wrong command line
     kNoSupervisor = 69,  ///< nobody answers, or it ended before its answer

@@ -19,6 +19,7 @@
 #include "peek.hpp"
 #include "status.hpp"
 #include "top.hpp"
+#include "wait.hpp"
 #include "watch.hpp"
 
 namespace {
@@ -30,6 +31,8 @@ void run(const Options& options, Output& output) {
     switch (options.command) {
         case Command::kStatus:
             return status(options, output);
+        case Command::kWait:
+            return ctl::wait(options, output);
         case Command::kStart:
         case Command::kStop:
         case Command::kRestart:

@@ -18,8 +18,9 @@ namespace shmipc::ctl {
 namespace {
 
 #define SHMIPC_EXIT_CODES                                                                          \
-    "Exit codes: 0 done; 1 failed, because the supervisor said no or a worker failed; 3 the\n"     \
-    "supervisor is stopping; 64 wrong usage; 69 no supervisor runs the group; 77 no permission.\n" \
+    "Exit codes: 0 done; 1 failed, because the supervisor said no or a worker failed; 2 workers\n" \
+    "are not ready (status --check, wait); 3 the supervisor is stopping; 64 wrong usage; 69 no\n"  \
+    "supervisor runs the group; 77 no permission.\n"                                               \
     "Reasons are on standard error."
 
 constexpr const char* kDescription =
@@ -55,7 +56,11 @@ struct CommandHelp {
 
 constexpr CommandHelp kCommands[] = {
     {Command::kStatus, "status", "Show the state of the group and of its workers",
-     "  shmipcctl status\n  shmipcctl status 0,2 --json | jq .workers[].state"},
+     "  shmipcctl status\n  shmipcctl status 0,2 --json | jq .workers[].state\n"
+     "  shmipcctl status --failed --check"},
+    {Command::kWait, "wait",
+     "Wait until workers are ready, but for those that are stopped by order",
+     "  shmipcctl wait --ready\n  shmipcctl --group demo wait --ready 0-2 --timeout 30s"},
     {Command::kStart, "start",
      "Start workers that are down or wait in backoff; wait until they are ready",
      "  shmipcctl start 1\n  shmipcctl start all --no-wait"},
@@ -142,11 +147,38 @@ void add_interval(CLI::App& app, Options& options) {
         ->type_name("TIME");
 }
 
+void add_timeout(CLI::App& app, Options& options) {
+    app.add_option_function<std::string>(
+           "--timeout",
+           [&options](const std::string& text) {
+               const auto timeout = parse_duration(text);
+               if (!timeout || *timeout < std::chrono::nanoseconds{0} ||
+                   *timeout > std::chrono::hours{24 * 365}) {
+                   throw CLI::ValidationError(
+                       "--timeout", "'" + text + "' is no time from 0s to 8760h, such as 30s");
+               }
+               options.timeout = *timeout;
+           },
+           "Wait no longer than this, such as 30s, then end with 2; and wait for a supervisor too\n"
+           "that is not there yet. Default: for ever, but for no supervisor")
+        ->type_name("TIME");
+}
+
 void add_own_options(CLI::App& app, Command command, Options& options) {
     switch (command) {
         case Command::kStatus:
             add_workers(app, options, false);
+            app.add_flag("--check", options.check,
+                         "End with 2 if a worker that should be ready is not");
+            app.add_flag("--failed", options.failed_only,
+                         "Show only workers that were given up, wait after a death, or are being "
+                         "killed");
             break;
+        case Command::kWait:
+            add_workers(app, options, false);
+            app.add_flag("--ready", options.ready, "For workers to be ready")->required();
+            add_timeout(app, options);
+            return;
         case Command::kWatch:
             add_workers(app, options, false);
             add_interval(app, options);

@@ -14,6 +14,7 @@ namespace shmipc::ctl {
 
 enum class Command : std::uint8_t {
     kStatus,
+    kWait,
     kStart,
     kStop,
     kRestart,
@@ -36,6 +37,10 @@ struct Options {
     std::string colour = "auto";  ///< auto, always, never
     std::string workers = "all";  ///< as parse_worker_list() reads it
     bool json = false;
+    bool check = false;                                          ///< status
+    bool failed_only = false;                                    ///< status
+    bool ready = false;                                          ///< wait: what for
+    std::optional<std::chrono::nanoseconds> timeout;             ///< wait; nothing: for ever
     bool wait = true;                                            ///< start, stop, restart
     int signal = 9;                                              ///< kill
     std::string level;                                           ///< log-level; empty: tell it

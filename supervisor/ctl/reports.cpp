@@ -79,6 +79,7 @@ DeathReport read_death(const Fields& fields) {
     for (const Fields& held : fields.objects("held")) {
         death.held.push_back({held.worker_index("channel"), held.count("sequence")});
     }
+    death.held_left_out = fields.count("held_left_out");
     death.last_output = printable_texts(fields, "last_output");
     return death;
 }

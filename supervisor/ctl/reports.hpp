@@ -79,6 +79,7 @@ struct DeathReport {
     std::uint64_t incarnation = 0;
     std::uint64_t sequence = 0;
     std::vector<HeldReport> held;
+    std::uint64_t held_left_out = 0;
     std::vector<std::string> last_output;
 };
 

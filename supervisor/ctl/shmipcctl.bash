@@ -69,6 +69,7 @@ _shmipcctl_value() {
         --color) _shmipcctl_offer 'auto always never' "$2" ;;
         -s | --signal) _shmipcctl_offer_signals "$2" ;;
         -i | --interval) _shmipcctl_offer '250ms 500ms 1s 2s 5s' "$2" ;;
+        --timeout) _shmipcctl_offer '10s 30s 1m 5m' "$2" ;;
         *) return 1 ;;
     esac
 }
@@ -78,7 +79,9 @@ _shmipcctl_options() {
     case $1 in
         '') options+=' --version' ;;
         watch) options+=' --json --interval' ;;
-        status | peek | autopsy | reload | log-level | version) options+=' --json' ;;
+        status) options+=' --json --check --failed' ;;
+        wait) options+=' --ready --timeout' ;;
+        peek | autopsy | reload | log-level | version) options+=' --json' ;;
         start | stop | restart) options+=' --no-wait' ;;
         kill) options+=' --signal' ;;
         top) options+=' --interval' ;;
@@ -100,7 +103,7 @@ _shmipcctl() {
     for ((i = 0; i < ${#words[@]}; i++)); do
         case ${words[i]} in
             -g | --group) group=${words[++i]-} ;;
-            --socket | --runtime-dir | --color | -s | --signal | -i | --interval) ((++i)) ;;
+            --socket | --runtime-dir | --color | -s | --signal | -i | --interval | --timeout) ((++i)) ;;
             -*) ;;
             *)
                 if [[ -z $command ]]; then
@@ -120,10 +123,10 @@ _shmipcctl() {
     ((operands == 0)) || return
     case $command in
         '')
-            _shmipcctl_offer 'status start stop restart kill peek watch autopsy top console reload
+            _shmipcctl_offer 'status wait start stop restart kill peek watch autopsy top console reload
                 log-level metrics clean version' "$current"
             ;;
-        status | start | stop | restart | kill | peek | watch | autopsy)
+        status | wait | start | stop | restart | kill | peek | watch | autopsy)
             _shmipcctl_offer_workers "$group" "$current"
             ;;
         log-level) _shmipcctl_offer 'debug info warning error' "$current" ;;

@@ -66,14 +66,49 @@ boost::json::object select_workers(boost::json::object reply,
     return reply;
 }
 
+bool is_degraded(const WorkerReport& worker) {
+    return worker.state != "running" && worker.state != "stopped";
+}
+
+bool has_failed(const WorkerReport& worker) {
+    return worker.state == "failed" || worker.state == "backoff" || worker.state == "aborting";
+}
+
+std::string describe_degraded(const std::vector<WorkerReport>& workers) {
+    constexpr std::size_t kMostNamed = 8;
+    std::string text;
+    std::size_t count = 0;
+    for (const WorkerReport& worker : workers) {
+        if (is_degraded(worker) && ++count <= kMostNamed) {
+            text += (text.empty() ? "worker " : ", worker ") + std::to_string(worker.index) +
+                    " is " + worker.state;
+        }
+    }
+    return count <= kMostNamed ? text
+                               : text + " and " + std::to_string(count - kMostNamed) + " more";
+}
+
 void status(const Options& options, Output& output) {
     boost::json::object reply = Connection::open(options.place).call("Status");
     const StatusReport report = read_status(reply);
-    const auto workers = parse_worker_list(options.workers, report.worker_count());
+    std::vector<WorkerIndex> shown;
+    std::vector<WorkerReport> asked;
+    for (const WorkerIndex index : parse_worker_list(options.workers, report.worker_count())) {
+        const WorkerReport& worker = report.workers[to_number(index)];
+        asked.push_back(worker);
+        if (!options.failed_only || has_failed(worker)) {
+            shown.push_back(index);
+        }
+    }
     if (options.json) {
-        output.write(json_line(select_workers(std::move(reply), workers)));
+        output.write(json_line(select_workers(std::move(reply), shown)));
+    } else if (options.failed_only && shown.empty()) {
+        output.write("group " + report.group + ": no worker has failed\n");
     } else {
-        output.write(status_lines(report, workers));
+        output.write(status_lines(report, shown));
+    }
+    if (const std::string degraded = describe_degraded(asked); options.check && !degraded.empty()) {
+        throw Failure(ExitCode::kDegraded, "not all workers are ready: " + degraded);
     }
 }
 

@@ -1,6 +1,7 @@
 // shmipcctl status and version: what the supervisor tells of itself and its workers.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include <boost/json/object.hpp>
@@ -23,5 +24,13 @@ void status(const Options& options, Output& output);
 
 /// Tells the client's version, and the supervisor's if it answers within some seconds.
 void version(const Options& options, Output& output);
+
+/// Neither running nor stopped by order. Pure.
+bool is_degraded(const WorkerReport& worker);
+/// Given up, waiting after a death, or being killed. Pure.
+bool has_failed(const WorkerReport& worker);
+/// "worker 1 is starting, worker 2 is failed": those that are degraded; beyond a few only their
+/// number. Empty if there is none. Pure.
+std::string describe_degraded(const std::vector<WorkerReport>& workers);
 
 }  // namespace shmipc::ctl

@@ -114,6 +114,18 @@ void prepare_runtime_directory(const std::string& directory) {
     }
 }
 
+void open_runtime_directory(const std::string& directory) {
+    struct stat status {};
+    os::require("runtime directory " + directory + ": lstat",
+                [&] { return ::lstat(directory.c_str(), &status); });
+    constexpr mode_t kSearch = S_IXUSR | S_IXGRP | S_IXOTH;
+    constexpr mode_t kAll = 07777;
+    if ((status.st_mode & kSearch) != kSearch) {
+        os::require("runtime directory " + directory + ": chmod",
+                    [&] { return ::chmod(directory.c_str(), (status.st_mode & kAll) | kSearch); });
+    }
+}
+
 std::optional<SupervisorLock> SupervisorLock::acquire(const std::string& path, pid_t& holder) {
     for (int attempt = 0; attempt < kMostTries; ++attempt) {
         os::Fd file = open_lock(path);

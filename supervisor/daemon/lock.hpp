@@ -19,6 +19,10 @@ namespace shmipc::supervisor {
 /// the lock then.
 void prepare_runtime_directory(const std::string& directory);
 
+/// Lets everybody reach what they know by name in the directory, and may open: the control socket
+/// of a group that has observers. Throws Error.
+void open_runtime_directory(const std::string& directory);
+
 /// Held while it lives. Move-only.
 class SupervisorLock {
   public:

@@ -77,7 +77,7 @@ void OperatorStops::write() const {
     {
         const os::Fd file(os::require("open(" + fresh + ")", [&] {
             return ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-                          0644);
+                          0640);
         }));
         const auto written = os::require(
             "write(" + fresh + ")", [&] { return ::write(file.get(), text.data(), text.size()); });

@@ -54,6 +54,9 @@ void RuntimeCare::renew(std::vector<std::string>& renewed) {
             renewed.push_back("directory " + kept_.directory);
         }
     }
+    if (kept_.open_to_all) {
+        open_runtime_directory(kept_.directory);  // which another unit's start may have closed
+    }
     // The lock first: who holds it has the socket.
     if (!lock_there) {
         pid_t holder = 0;

@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "lock.hpp"
@@ -20,6 +21,7 @@ class RuntimeCare {
     struct Kept {
         std::string group;  ///< for remedies
         std::string directory;
+        bool open_to_all = false;  ///< open_runtime_directory()
         std::string lock_path;
         std::string socket_path;
         SupervisorLock& lock;

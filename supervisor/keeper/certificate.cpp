@@ -1,5 +1,6 @@
 #include "certificate.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <cstddef>
 #include <cstring>
@@ -29,7 +30,9 @@ std::string_view exit_code_field(const Certificate& certificate) noexcept {
     return "exited";
 }
 
-std::string held_text(const std::vector<HeldMessage>& held) {
+std::string held_text(const Certificate& certificate) {
+    const std::vector<HeldMessage>& held = certificate.held;
+    const std::uint64_t all = held.size() + certificate.held_left_out;
     if (held.empty()) {
         return {};
     }
@@ -38,9 +41,8 @@ std::string held_text(const std::vector<HeldMessage>& held) {
         text += (i == 0 ? " " : ", ") + std::to_string(held[i].sequence) + " of worker " +
                 std::to_string(to_number(held[i].channel));
     }
-    return held.size() <= kMostHeldTold
-               ? text
-               : text + " and " + std::to_string(held.size() - kMostHeldTold) + " more";
+    return all <= kMostHeldTold ? text
+                                : text + " and " + std::to_string(all - kMostHeldTold) + " more";
 }
 
 std::string output_text(const std::vector<std::string>& lines) {
@@ -62,6 +64,12 @@ std::int64_t microseconds(std::chrono::nanoseconds duration) noexcept {
 }
 
 }  // namespace
+
+void note_held(Certificate& certificate, const std::vector<HeldMessage>& held) {
+    const std::size_t kept = std::min(held.size(), kMostHeldKept);
+    certificate.held.assign(held.begin(), held.begin() + static_cast<std::ptrdiff_t>(kept));
+    certificate.held_left_out = held.size() - kept;
+}
 
 DeathKind kind_of(const Certificate& certificate) noexcept {
     if (certificate.pid < 0 || !certificate.executed) {
@@ -152,7 +160,7 @@ std::string obituary(const Certificate& certificate) {
            how_it_ended(certificate) +
            (lived ? " after " + describe_duration(certificate.uptime) : "") +
            (certificate.cause.empty() ? "" : " (" + certificate.cause + ")") +
-           output_text(certificate.last_output) + held_text(certificate.held) + "; " +
+           output_text(certificate.last_output) + held_text(certificate) + "; " +
            certificate.consequence;
 }
 
@@ -169,7 +177,7 @@ void log_certificate(const Certificate& certificate, log::Level level,
               {"SHMIPC_ORDERED", certificate.ordered ? 1 : 0},
               {"SHMIPC_BACKOFF_USEC", microseconds(backoff)},
               {"SHMIPC_SEQUENCE", certificate.sequence},
-              {"SHMIPC_PINS_HELD", certificate.held.size()},
+              {"SHMIPC_PINS_HELD", certificate.held.size() + certificate.held_left_out},
               {"SHMIPC_LAST_OUTPUT", joined(certificate.last_output)}});
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -19,6 +20,10 @@
 
 namespace shmipc::supervisor {
 
+/// In a group of 1,024 workers that hold everything, all that each certificate could name would be
+/// hundreds of megabytes.
+inline constexpr std::size_t kMostHeldKept = 32;
+
 struct Certificate {
     WorkerIndex worker{0};
     pid_t pid = -1;  ///< −1: there was no process, the system refused the fork
@@ -28,7 +33,9 @@ struct Certificate {
     std::chrono::nanoseconds uptime{0};
     std::uint32_t incarnation = 0;  ///< 0: it never attached to the group
     std::uint64_t sequence = 0;     ///< last message that this worker published, in any incarnation
-    std::vector<HeldMessage> held;  ///< messages that it had in use; empty if it never attached
+    /// Messages that it had in use, kMostHeldKept at the most; empty if it never attached.
+    std::vector<HeldMessage> held;
+    std::uint64_t held_left_out = 0;  ///< that it had besides
     std::uint64_t restarts = 0;  ///< of this worker since the supervisor started, before this death
     std::chrono::system_clock::time_point time{};   ///< when the death was known, for people
     std::chrono::steady_clock::time_point order{};  ///< the same, for the order of deaths
@@ -47,6 +54,9 @@ struct Certificate {
 
 /// A cause: an operator sent the signal that it died of, and did not ask for its end.
 inline constexpr std::string_view kSentByOrder = "sent by order";
+
+/// Notes what a process had in use, as far as it is kept.
+void note_held(Certificate& certificate, const std::vector<HeldMessage>& held);
 
 /// The kinds of deaths that are told apart in counts and for machines.
 enum class DeathKind : std::uint8_t {

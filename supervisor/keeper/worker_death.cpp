@@ -208,7 +208,7 @@ Certificate WorkerKeeper::certify(std::optional<int> status) const {
         // Otherwise it died before it attached, and what lies there was its predecessor's.
         if (vitals->incarnation != incarnation_before_) {
             certificate.incarnation = vitals->incarnation;
-            certificate.held = surroundings_.group.held_by(index_);
+            note_held(certificate, surroundings_.group.held_by(index_));
         }
     }
     return certificate;

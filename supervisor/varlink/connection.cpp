@@ -89,6 +89,12 @@ void Connection::advance() {
                       " bytes of replies waiting");
         return;
     }
+    if (pending_ && out_.empty()) {
+        const auto call = call_.lock();
+        if (const auto drained = call != nullptr ? call->take_drained_handler() : nullptr) {
+            drained();
+        }
+    }
     if (!pending_ && out_.empty()) {
         if (const auto message = in_.next()) {
             schedule();  // first: the call may end the server, or throw

@@ -77,6 +77,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     [[nodiscard]] bool drained() const noexcept { return out_.empty(); }
     /// `message`: encoded; empty if the client wants to hear nothing.
     void answer(const std::string& message, bool last);
+    /// Soon: somebody waits for what may be so already.
+    void look_again() { schedule(); }
 
   private:
     using Clock = std::chrono::steady_clock;

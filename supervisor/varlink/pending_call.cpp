@@ -51,8 +51,19 @@ void PendingCall::on_gone(std::function<void()> handler) {
     }
 }
 
+void PendingCall::on_drained(std::function<void()> handler) {
+    const std::function<void()> before = std::exchange(drained_, nullptr);
+    const auto connection = connection_.lock();
+    if (!answered_ && connection != nullptr) {
+        drained_ = std::move(handler);
+        connection->look_again();
+    }
+}
+
 std::function<void()> PendingCall::detach() {
     connection_.reset();
+    // It may hold the last owner of this call: it goes last.
+    const std::function<void()> unneeded = std::exchange(drained_, nullptr);
     return std::exchange(gone_, nullptr);
 }
 
@@ -63,9 +74,11 @@ void PendingCall::answer(std::string message, bool last) {
     }
     // The handler may hold the last owner of this call: it goes when all else is done.
     std::function<void()> unneeded;
+    std::function<void()> unneeded_too;
     if (last) {
         answered_ = true;
         unneeded = std::exchange(gone_, nullptr);
+        unneeded_too = std::exchange(drained_, nullptr);
     }
     connection->answer(message_.oneway ? std::string{} : std::move(message), last);
 }

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <boost/json/object.hpp>
 
@@ -38,6 +39,10 @@ class PendingCall final : public Call {
     void reply_continued(boost::json::object parameters) override;
     void fail(std::string_view error, boost::json::object parameters = {}) override;
     void on_gone(std::function<void()> handler) override;
+    void on_drained(std::function<void()> handler) override;
+
+    /// By the connection, when all is taken: the handler that waits for it, if there is one.
+    std::function<void()> take_drained_handler() { return std::exchange(drained_, nullptr); }
 
     /// By the connection, when it ends: no answer can go out any more. Returns the handler that is
     /// to be told so, if there is one.
@@ -51,6 +56,7 @@ class PendingCall final : public Call {
     Peer peer_;
     bool answered_ = false;  ///< for the last time
     std::function<void()> gone_;
+    std::function<void()> drained_;
 };
 
 }  // namespace shmipc::varlink

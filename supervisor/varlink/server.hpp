@@ -82,6 +82,9 @@ class Call {
     /// Called once, from the loop, when the client is gone before the last answer, or was dropped;
     /// not when the Server is destroyed. Replaces the one before. Let go of after the last answer.
     virtual void on_gone(std::function<void()> handler) = 0;
+    /// Called once, from the loop, when the client has taken all replies so far, as it may have
+    /// already; never after the last answer. Replaces the one before. Must not destroy the Server.
+    virtual void on_drained(std::function<void()> handler) = 0;
 
   protected:
     Call() = default;

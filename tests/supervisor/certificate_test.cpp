@@ -182,3 +182,21 @@ TEST_CASE("a record keeps the last twenty deaths, and counts all by their kind")
     CHECK(record.tally().killed == 20);
     CHECK(record.tally().sum() == 29);
 }
+
+TEST_CASE("of all that a worker held a certificate keeps some, and the number of the rest") {
+    Certificate certificate;
+    std::vector<HeldMessage> held;
+    for (std::uint32_t i = 0; i < 1023; ++i) {
+        held.push_back({WorkerIndex{i}, 5});
+    }
+    note_held(certificate, held);
+    CHECK(certificate.held.size() == kMostHeldKept);
+    CHECK(certificate.held_left_out == 1023 - kMostHeldKept);
+    CHECK(obituary_of(certificate, "x").find("and 1015 more; x") != std::string::npos);
+    held.resize(kMostHeldKept);
+    note_held(certificate, held);
+    CHECK(certificate.held.size() == kMostHeldKept);
+    CHECK(certificate.held_left_out == 0);
+    note_held(certificate, {});
+    CHECK(certificate.held.empty());
+}

@@ -48,7 +48,7 @@ using Words = std::set<std::string>;
 TEST_CASE("commands are completed, before and after common options") {
     CHECK(completions({"sta"}) == Words{"start", "status"});
     CHECK(completions({"--color", "never", "log"}) == Words{"log-level"});
-    CHECK(completions({""}).size() == 15);
+    CHECK(completions({""}).size() == 16);
     CHECK(completions({"--color", ""}) == Words{"always", "auto", "never"});
     CHECK(completions({"--so"}) == Words{"--socket"});
 }
@@ -81,6 +81,10 @@ TEST_CASE("options, signals and levels are those of the command") {
     CHECK(completions({"metrics", "--j"}).empty());
     CHECK(completions({"watch", "--j"}) == Words{"--json"});
     CHECK(completions({"watch", "--in"}) == Words{"--interval"});
+    CHECK(completions({"status", "--c"}) == Words{"--check", "--color"});
+    CHECK(completions({"wait", "--r"}) == Words{"--ready", "--runtime-dir"});
+    CHECK(completions({"wait", "--timeout", "3"}) == Words{"30s"});
+    CHECK(completions({"wait", "--timeout", "30s", "al"}) == Words{"all"});
 }
 
 TEST_CASE("groups and workers are those whose objects are there") {

@@ -227,3 +227,155 @@ TEST_CASE("every command has help that ends in examples and exit codes") {
     CHECK(wrong.exit_code() == 64);
     CHECK(contains(wrong.output(), "shmipcctl: "));
 }
+
+TEST_CASE("status --check ends with 2 if a worker that should be ready is not; --failed filters") {
+    Demo demo;
+    CHECK(demo.run({"status", "--check"}).exit_code == 0);
+    CHECK(demo.run({"status", "--failed"}).output == "group demo: no worker has failed\n");
+    auto status = status_json(5);
+    auto& workers = status.at("workers").as_array();
+    const char* const states[] = {"running", "stopped", "starting", "backoff", "failed"};
+    for (std::size_t i = 0; i < 5; ++i) {
+        workers[i].as_object()["state"] = states[i];
+    }
+    demo.service.answer("Status", status);
+    const Run checked = demo.run({"status", "--check"});
+    CHECK(checked.exit_code == 2);
+    CHECK(contains(checked.output,
+                   "shmipcctl: not all workers are ready: worker 2 is starting, "
+                   "worker 3 is backoff, worker 4 is failed"));
+    CHECK(contains(checked.output, "4701"));  // the table all the same
+    CHECK(demo.run({"status"}).exit_code == 0);
+    CHECK(demo.run({"status", "--check", "0,1"}).exit_code == 0);
+    CHECK(demo.run({"status", "--check", "--json", "2"}).exit_code == 2);
+    const Run failed = demo.run({"status", "--failed"});
+    CHECK(failed.exit_code == 0);
+    CHECK(contains(failed.output, "4703"));
+    CHECK(contains(failed.output, "4704"));
+    CHECK_FALSE(contains(failed.output, "4702"));
+    const Run json = demo.run({"status", "--failed", "--json"});
+    CHECK(boost::json::parse(json.output).at("workers").as_array().size() == 2);
+    const Run both = demo.run({"status", "--failed", "--check", "2"});
+    CHECK(both.exit_code == 2);  // what is shown is another matter
+    CHECK(contains(both.output, "no worker has failed"));
+}
+
+TEST_CASE(
+    "wait --ready ends when the workers are, with 1 for one that is given up, with 2 in time") {
+    Demo demo;
+    demo.service.on("Watch", [](FakeService::Call& call) {
+        call.reply_more(
+            watch_json(1, {worker_json(0), worker_json(1, "starting"), worker_json(2, "stopped")}));
+    });
+    Process waiting(demo.command({"wait", "--ready"}));
+    demo.service.wait_for_call("Watch");
+    SUBCASE("ready") {
+        demo.service.push("Watch", watch_json(2, {worker_json(1, "backoff")}));
+        demo.service.push("Watch", watch_json(3, {worker_json(1)}));
+        CHECK(waiting.exit_code() == 0);
+        CHECK(contains(waiting.output(), "workers 0-2 are ready"));
+    }
+    SUBCASE("given up") {
+        demo.service.push("Watch", watch_json(2, {worker_json(1, "failed")}));
+        CHECK(waiting.exit_code() == 1);
+        CHECK(contains(waiting.output(), "worker 1 was given up"));
+        CHECK(contains(waiting.output(), "start 1"));
+    }
+    SUBCASE("too late") {
+        const Run late = demo.run({"wait", "--ready", "--timeout", "50ms"});
+        CHECK(late.exit_code == 2);
+        CHECK(contains(late.output, "not ready after 50 ms: worker 1 is starting. See: "));
+        demo.service.push("Watch", watch_json(3, {worker_json(1)}));
+        CHECK(waiting.exit_code() == 0);
+    }
+    SUBCASE("without --ready") {
+        CHECK(demo.run({"wait"}).exit_code == 64);
+        CHECK(demo.run({"wait", "--ready", "--timeout", "soon"}).exit_code == 64);
+        demo.service.push("Watch", watch_json(3, {worker_json(1)}));
+        CHECK(waiting.exit_code() == 0);
+    }
+}
+
+TEST_CASE(
+    "wait with a time waits for a supervisor too that is not there yet, without it does not") {
+    const Scratch above;
+    const std::string directory = above.path() + "/not/there";
+    const auto command = [&](std::vector<std::string> arguments) {
+        arguments.insert(arguments.begin(),
+                         {SHMIPC_CTL, "--group", "demo", "--runtime-dir", directory});
+        return arguments;
+    };
+    {
+        Process now(command({"wait", "--ready"}));
+        CHECK(now.exit_code() == 69);
+        Process late(command({"wait", "--ready", "--timeout", "50ms"}));
+        CHECK(late.exit_code() == 69);
+        CHECK(contains(late.output(), "does not exist"));
+    }
+    Process waiting(command({"wait", "--ready", "--timeout", "1h"}));
+    // Its way comes step by step, at last with a socket that nobody listens on at first.
+    REQUIRE(::mkdir((above.path() + "/not").c_str(), 0700) == 0);
+    REQUIRE(::mkdir(directory.c_str(), 0700) == 0);
+    const auto ready = [](FakeService::Call& call) {
+        call.reply_more(watch_json(1, {worker_json(0), worker_json(1)}));
+    };
+    // As a supervisor does when it listens, for which there is no event.
+    const auto tell = [&] { CHECK(::chmod((directory + "/demo.control").c_str(), 0600) == 0); };
+    {
+        FakeService first(directory + "/demo.control");
+        first.answer("Status", status_json(2));
+        first.on("Watch", [](FakeService::Call& call) {
+            call.reply_more(watch_json(1, {worker_json(0), worker_json(1, "stopping")}));
+        });
+        tell();
+        first.wait_for_call("Watch");
+    }  // goes, and another comes
+    FakeService second(directory + "/demo.control");
+    second.answer("Status", status_json(2));
+    second.on("Watch", ready);
+    tell();
+    CHECK(waiting.exit_code() == 0);
+    CHECK(contains(waiting.output(), "workers 0, 1 are ready"));
+}
+
+TEST_CASE("an autopsy in parts is one report, and one JSON object") {
+    Demo demo;
+    const auto death = [](int worker) {
+        return boost::json::parse(
+                   R"({"worker":)" + std::to_string(worker) +
+                   R"(,"time_usec":1700000000000000,"pid":4711,"how":"exited","status":3,
+            "signal":null,"cause":null,"consequence":"restarting at once","uptime_usec":5000,
+            "incarnation":1,"sequence":4,"held":[{"channel":0,"sequence":7}],"held_left_out":991})")
+            .as_object();
+    };
+    demo.service.on("Autopsy", [&](FakeService::Call& call) {
+        call.reply_more({{"deaths", {death(0), death(1)}}, {"left_out", 0}});
+        call.reply_more({{"deaths", {death(0)}}, {"left_out", 0}});
+        call.reply({{"deaths", boost::json::array{}}, {"left_out", 0}});
+    });
+    const Run text = demo.run({"autopsy", "all"});
+    CHECK(text.exit_code == 0);
+    CHECK(contains(text.output, "message 7 of worker 0 and 991 more"));
+    CHECK(contains(text.output, "worker 2: no death since the supervisor's start"));
+    CHECK_FALSE(contains(text.output, "worker 1: no death"));
+    const auto json = boost::json::parse(demo.run({"autopsy", "all", "--json"}).output);
+    CHECK(json.at("deaths").as_array().size() == 3);
+    CHECK(json.at("deaths").at(1).at("worker") == 1);
+    demo.service.answer("Autopsy", {{"deaths", boost::json::array{}}, {"left_out", 0}});
+    CHECK(demo.run({"autopsy", "all", "--json"}).output == "{\"deaths\":[]}\n");
+}
+
+TEST_CASE("a client too many is told why it is not served, and what to do") {
+    Demo demo;
+    demo.service.on("Status", [](FakeService::Call& call) {
+        call.fail(
+            "io.shmipc.control.TooManyClients",
+            {{"reason", "there are 16 clients of uid 1000, the most that one user may have"}});
+    });
+    const Run run = demo.run({"status"});
+    CHECK(run.exit_code == 1);
+    CHECK(contains(run.output,
+                   "the supervisor serves no further client: there are 16 clients of "
+                   "uid 1000"));
+    CHECK_FALSE(contains(run.output, "another version"));
+}

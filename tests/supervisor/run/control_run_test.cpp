@@ -17,7 +17,9 @@
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
 
+#include <grp.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <shmipc/group.hpp>
@@ -50,6 +52,38 @@ std::string scrape(std::uint16_t port) {
                                           std::to_string(port));
     stream << "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" << std::flush;
     return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+}
+
+/// How a call of user `uid`, who is in no group but `group`, ends: "" for an answer, else the short
+/// name of the error, or "refused" if there is no connection.
+std::string outcome_as(uid_t uid, gid_t group, const std::string& path, const std::string& method,
+                       const json::object& parameters = {}) {
+    int told[2];
+    REQUIRE(::pipe(told) == 0);
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        std::string outcome = "no such user";
+        if (::setgroups(1, &group) == 0 && ::setgid(group) == 0 && ::setuid(uid) == 0) {
+            try {
+                auto client = varlink::Client::connect(path);
+                outcome = error_of(client, "io.shmipc." + method, parameters);
+            } catch (const varlink::ConnectionError&) {
+                outcome = "refused";
+            }
+        }
+        static_cast<void>(::write(told[1], outcome.data(), outcome.size()) >= 0);
+        ::_exit(0);
+    }
+    ::close(told[1]);
+    std::string outcome;
+    char byte = 0;
+    while (::read(told[0], &byte, 1) == 1) {
+        outcome += byte;
+    }
+    ::close(told[0]);
+    ::waitpid(child, nullptr, 0);
+    return outcome;
 }
 
 }  // namespace
@@ -535,4 +569,115 @@ TEST_CASE("what cannot be made anew is told once, and made as soon as it can be"
     CHECK(occurrences(supervisor.output(), "cannot be made anew") == 1);
     auto client = varlink::Client::connect(directory + "/" + run.group() + ".control");
     CHECK(state_of(client, 0) == "running");
+}
+
+TEST_CASE("observers look and give no orders; strangers get nothing, and take no place") {
+    if (::geteuid() != 0) {
+        MESSAGE("only root can be several users");
+        return;
+    }
+    constexpr uid_t kUser = 64'123;
+    constexpr gid_t kDaemon = 1;  // the group "daemon" of Debian
+    constexpr gid_t kNone = 64'123;
+    const SupervisorRun run;
+    Process supervisor = run.start("observers = \"daemon\"\n" + script_worker(kGood));
+    require_line(supervisor, "3/3 workers ready");
+    const std::string path = control_path(run);
+    const auto as = [&](gid_t group, const std::string& method, const json::object& parameters) {
+        return outcome_as(kUser, group, path, method, parameters);
+    };
+    for (const char* const look : {"Status", "Autopsy", "Metrics", "LogLevel"}) {
+        CAPTURE(look);
+        CHECK(as(kDaemon, look, {}).empty());
+        CHECK(as(kNone, look, {}) == "PermissionDenied");
+        CHECK(as(0, look, {}).empty());
+    }
+    for (const char* const order : {"Start", "Stop", "Restart", "Kill"}) {
+        CAPTURE(order);
+        CHECK(as(kDaemon, order, worker_list({1})) == "PermissionDenied");
+        CHECK(as(kNone, order, worker_list({1})) == "PermissionDenied");
+    }
+    CHECK(as(kDaemon, "Toggle", worker_list({1})) == "PermissionDenied");
+    CHECK(as(kDaemon, "Reload", {}) == "PermissionDenied");
+    CHECK(as(kDaemon, "LogLevel", {{"level", "debug"}}) == "PermissionDenied");
+    auto client = connect(run);
+    for (const json::value& worker : status(client)) {
+        CHECK(number(worker, "deaths") == 0);
+        CHECK(text(worker, "state") == "running");
+    }
+    CHECK(as(0, "Stop", worker_list({1})).empty());  // a member of the socket's group
+    CHECK(state_of(client, 1) == "stopped");
+    CHECK(as(kNone, "Status", {}) == "PermissionDenied");
+    // The directory is closed by somebody, as another unit's start does: it is opened again.
+    REQUIRE(::chmod(run.directory().c_str(), 0700) == 0);
+    REQUIRE(::unlink(path.c_str()) == 0);
+    require_line(supervisor, "made anew: control socket");
+    CHECK(as(kDaemon, "Status", {}).empty());
+}
+
+TEST_CASE(
+    "without observers the socket is for its owner and group alone; an unknown group is told") {
+    const SupervisorRun run;
+    {
+        Process supervisor = run.start(script_worker(kGood));
+        require_line(supervisor, "3/3 workers ready");
+        struct stat status {};
+        REQUIRE(::lstat(control_path(run).c_str(), &status) == 0);
+        CHECK((status.st_mode & 07777U) == 0660);
+    }
+    Process refused = run.start("observers = \"no-such-group\"\n" + script_worker(kGood));
+    CHECK(refused.exit_code() == 71);
+    CHECK(occurrences(refused.output(), "groupadd no-such-group") == 1);
+    CHECK(run.objects().empty());
+}
+
+TEST_CASE("an autopsy of many deaths comes in parts if asked, and else with the last ones") {
+    const SupervisorRun run;
+    Process supervisor =
+        run.start("workers = 10\n" + script_worker(kGood) +
+                  "[restart]\ninitial = \"1ms\"\nmaximum = \"1ms\"\nmax_restarts = 100000\n");
+    require_line(supervisor, "10/10 workers ready");
+    auto client = connect(run);
+    constexpr std::size_t kRounds = 15;
+    for (std::size_t round = 0; round < kRounds; ++round) {
+        client.call("io.shmipc.Kill");
+        varlink::Client watcher = connect(run);
+        watcher.call_more("io.shmipc.Watch");
+        std::set<std::int64_t> back;
+        while (back.size() < 10) {
+            const auto reply = watcher.receive(kPatience);
+            REQUIRE(reply);
+            for (const json::value& worker : reply->parameters.at("workers").as_array()) {
+                if (number(worker, "deaths") == static_cast<std::int64_t>(round + 1) &&
+                    text(worker, "state") == "running") {
+                    back.insert(number(worker, "index"));
+                }
+            }
+        }
+    }
+    const json::object last = client.call("io.shmipc.Autopsy");
+    CHECK(last.at("deaths").as_array().size() == 128);
+    CHECK(number(last, "left_out") == 10 * kRounds - 128);
+    client.call_more("io.shmipc.Autopsy");
+    json::array all;
+    int parts = 0;
+    for (bool more = true; more; ++parts) {
+        const auto reply = client.receive(kPatience);
+        REQUIRE(reply);
+        for (const json::value& death : reply->parameters.at("deaths").as_array()) {
+            all.push_back(death);
+        }
+        more = reply->continues;
+    }
+    CHECK(parts == 2);
+    REQUIRE(all.size() == 10 * kRounds);
+    CHECK(all.back() == last.at("deaths").as_array().back());
+    for (std::size_t i = 1; i < all.size(); ++i) {
+        CHECK(number(all[i - 1], "time_usec") <= number(all[i], "time_usec"));
+    }
+    client.call_more("io.shmipc.Autopsy", worker_list({3}));
+    const auto one = client.receive(kPatience);
+    REQUIRE(one);
+    CHECK_FALSE(one->continues);
+    CHECK(one->parameters.at("deaths").as_array().size() == kRounds);
 }

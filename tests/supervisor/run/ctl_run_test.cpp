@@ -331,3 +331,27 @@ TEST_CASE("the console toggles a worker over supervisors' lives, and q leaves th
     CHECK(ctl.run({"start", "0"}) == "started worker 0\n");
     CHECK(number(ctl.answer({"status"}), "ready") == 3);
 }
+
+TEST_CASE("wait --ready ends when the group is whole, and status --check says whether it is") {
+    const SupervisorRun run;
+    const Ctl ctl(run);
+    Process early(ctl.command({"wait", "--ready", "--timeout", "1h"}));
+    CHECK(contains(ctl.run({"wait", "--ready"}, 69), "no supervisor runs"));
+    const std::string broken = run.directory() + "/broken";
+    Process supervisor =
+        run.start(script_worker("[ $0 = worker-0 ] && [ -e " + broken + " ] && exit 3; " + kGood) +
+                  "[restart]\ninitial = \"1ms\"\nmaximum = \"1ms\"\nmax_restarts = 2\n");
+    CHECK(early.exit_code() == 0);
+    CHECK(contains(early.output(), "workers 0-2 are ready"));
+    CHECK(contains(ctl.run({"status", "--check"}), "3/3 workers ready"));
+    CHECK(ctl.run({"stop", "1"}) == "stopped worker 1\n");
+    CHECK(contains(ctl.run({"status", "--check"}), "stopped"));  // as it was ordered
+    CHECK(contains(ctl.run({"wait", "--ready"}), "are ready"));
+    std::ofstream(broken) << "x";
+    CHECK(ctl.run({"kill", "0"}) == "sent signal 9 (KILL) to worker 0\n");
+    require_line(supervisor, "it is given up");
+    CHECK(contains(ctl.run({"wait", "--ready", "0"}, 1), "worker 0 was given up"));
+    CHECK(contains(ctl.run({"status", "--check"}, 2), "worker 0 is failed"));
+    CHECK(contains(ctl.run({"status", "--failed"}), "failed"));
+    CHECK_FALSE(contains(ctl.run({"status", "--failed"}), "running"));
+}

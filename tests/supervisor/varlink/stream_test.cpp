@@ -171,3 +171,41 @@ TEST_CASE("what comes while a call is pending stays in the pipe, and doesn't kee
     }
     CHECK(in_order == whole + 1);
 }
+
+TEST_CASE("who waits for a client to take its replies is told when it has, each time anew") {
+    TestService service;
+    RawClient raw(service.path());
+    REQUIRE(raw.send(call_text("Hold", "{}", R"(,"more":true)")));
+    REQUIRE(service.wait_for("held"));
+    const std::string payload(1'000'000, 'x');
+    for (int i = 0; i < 3; ++i) {
+        service.on_loop([&] {
+            const auto call = service.held()[0];
+            call->reply_continued({{"x", payload}});
+            CHECK_FALSE(call->drained());  // more than a socket takes
+            call->on_drained([&] { service.tell("drained"); });
+        });
+        CHECK(service.told("drained") == static_cast<std::size_t>(i));
+        REQUIRE(raw.read());
+        CHECK(service.wait_for("drained", static_cast<std::size_t>(i) + 1));
+    }
+    // Also if all is taken already; but not after the last answer, nor of a client that is gone.
+    service.on_loop([&] { service.held()[0]->on_drained([&] { service.tell("at once"); }); });
+    CHECK(service.wait_for("at once"));
+    service.on_loop([&] {
+        service.held()[0]->on_drained([&] { service.tell("too late"); });
+        service.held()[0]->reply({});
+        service.held()[0]->on_drained([&] { service.tell("too late"); });
+    });
+    REQUIRE(raw.read());
+    REQUIRE(raw.send(call_text("Hold")));
+    REQUIRE(service.wait_for("held", 2));
+    service.on_loop([&] {
+        auto owner = std::make_shared<int>(0);
+        service.held()[1]->on_drained([&, owner] { service.tell("drained once more"); });
+    });
+    CHECK(service.wait_for("drained once more"));
+    raw.close();
+    CHECK(service.wait_for("gone"));
+    CHECK(service.told("too late") == 0);
+}

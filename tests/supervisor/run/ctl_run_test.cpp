@@ -207,9 +207,9 @@ TEST_CASE("clean is refused while a worker runs; after it the group begins anew"
         CHECK(contains(ctl.run({"clean"}, 1), refused));
         CHECK(run.objects().size() == 4);  // and the lock file
         // Also while none of its workers runs, who could not tell.
-        ctl.run({"stop", "all"});
+        CHECK(contains(ctl.run({"stop", "all"}), "stopped workers"));
         CHECK(contains(ctl.run({"clean"}, 1), refused));
-        ctl.run({"start", "all"});
+        CHECK(contains(ctl.run({"start", "all"}), "started workers"));
         workers.clear();
         for (unsigned i = 0; i < 3; ++i) {
             workers.push_back(require_started(supervisor, i));

@@ -239,6 +239,8 @@ TEST_CASE("the file that is shipped documents every key, at its default") {
     CHECK(config.restart.max_restarts == defaults.restart.max_restarts);
     CHECK(config.restart.window == defaults.restart.window);
     CHECK(config.on_failure == defaults.on_failure);
+    CHECK(config.start_requires == defaults.start_requires);
+    CHECK(config.rollback == defaults.rollback);
     CHECK(config.log_level == defaults.log_level);
     CHECK(config.log_format == defaults.log_format);
     for (const auto* key : {"group",
@@ -262,6 +264,8 @@ TEST_CASE("the file that is shipped documents every key, at its default") {
                             "restart.max_restarts",
                             "restart.window",
                             "restart.on_failure",
+                            "restart.start_requires",
+                            "restart.rollback",
                             "log.level",
                             "log.format",
                             "worker.2"}) {

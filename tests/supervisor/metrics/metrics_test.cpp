@@ -47,6 +47,8 @@ GroupReport small_group() {
     worker.restarts = 4;
     worker.deaths.killed = 5;
     worker.hangs = 6;
+    worker.ordered_restarts = 10;
+    worker.ordered_ends = 11;
     worker.written = std::numeric_limits<std::uint64_t>::max();
     worker.read = 8;
     worker.heartbeat_age = 20ms;
@@ -105,10 +107,10 @@ shmipc_worker_uptime_seconds{group="g",worker="1"} 2.000000005
 # HELP shmipc_worker_incarnation Lives of the worker so far, over all supervisors; 0: it has never attached.
 # TYPE shmipc_worker_incarnation gauge
 shmipc_worker_incarnation{group="g",worker="1"} 3
-# HELP shmipc_worker_restarts_total Restarts of the worker by this supervisor.
+# HELP shmipc_worker_restarts_total Restarts of the worker by this supervisor after deaths.
 # TYPE shmipc_worker_restarts_total counter
 shmipc_worker_restarts_total{group="g",worker="1"} 4
-# HELP shmipc_worker_deaths_total Deaths of the worker under this supervisor, by how it died.
+# HELP shmipc_worker_deaths_total Deaths of the worker under this supervisor that nobody ordered, by how it died.
 # TYPE shmipc_worker_deaths_total counter
 shmipc_worker_deaths_total{group="g",worker="1",how="exited"} 0
 shmipc_worker_deaths_total{group="g",worker="1",how="killed"} 5
@@ -119,6 +121,12 @@ shmipc_worker_deaths_total{group="g",worker="1",how="unknown"} 0
 # HELP shmipc_worker_hangs_total Times that the worker was aborted because it hung.
 # TYPE shmipc_worker_hangs_total counter
 shmipc_worker_hangs_total{group="g",worker="1"} 6
+# HELP shmipc_worker_ordered_restarts_total Starts of the worker by order, after its first.
+# TYPE shmipc_worker_ordered_restarts_total counter
+shmipc_worker_ordered_restarts_total{group="g",worker="1"} 10
+# HELP shmipc_worker_ordered_ends_total Ends of the worker by order, which are no deaths.
+# TYPE shmipc_worker_ordered_ends_total counter
+shmipc_worker_ordered_ends_total{group="g",worker="1"} 11
 # HELP shmipc_worker_messages_written_total Messages that the worker has published, over all its lives.
 # TYPE shmipc_worker_messages_written_total counter
 shmipc_worker_messages_written_total{group="g",worker="1"} 18446744073709551615

@@ -61,8 +61,7 @@ std::string describe_hindrance(const ProcessSight& sight) {
     if (sight.tracer != 0) {
         return "is traced by pid " + std::to_string(sight.tracer);
     }
-    return sight.state == 'T' ? "is stopped by a signal (SIGSTOP, SIGTSTP, SIGTTIN or SIGTTOU)"
-                              : "";
+    return sight.state == 'T' ? "is stopped by a signal (SIGSTOP or the like)" : "";
 }
 
 std::vector<pid_t> family_of(pid_t pid, std::size_t most) {

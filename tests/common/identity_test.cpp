@@ -194,6 +194,7 @@ TEST_CASE("a worker whose object was removed or replaced says so, and can still 
     CHECK(worker.verify() == Errc::kNameLost);
     CHECK(other.verify() == Errc::kNameLost);
     ::unlink(("/dev/shm/shmipc." + guard.config.name + "x.0").c_str());
+    ::unlink(("/dev/shm/shmipc." + guard.config.name + "x.lock").c_str());
 }
 
 TEST_CASE("waiting notices that the name was lost") {

@@ -70,6 +70,13 @@ Supervisor::Supervisor(const Surroundings& surroundings, Config config)
 }
 
 void Supervisor::start(std::chrono::seconds delay, const std::string& why) {
+    std::string why_not;
+    kin_.use_groups(WorkerGroups::find(why_not));
+    log::log(log::Level::kDebug, log::Event::kMessage,
+             kin_.groups().present()
+                 ? std::string("each worker has a control group of its own")
+                 : "no control group for each worker: " + why_not +
+                       "; who belongs to one is told otherwise, see shmipc-supervisor(8)");
     enter(Phase::kStarting);
     wait_for_signal();
     tick();

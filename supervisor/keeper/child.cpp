@@ -54,6 +54,7 @@ struct Birth {
     char* const* environment;
     const rlimit* open_files;
     pid_t parent;
+    int group_procs;  ///< −1: none
     int null;
     int output;  ///< −1: stays
     int ready;
@@ -99,6 +100,10 @@ void leave_terminal() noexcept {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != birth.parent) {
         ::_exit(kNotExecuted);  // the parent died before the line above: nobody would ever kill us
+    }
+    if (birth.group_procs >= 0) {
+        // Not a reason to give up: what is not in the group is looked for as where there is none.
+        static_cast<void>(os::retry([&] { return ::write(birth.group_procs, "0", 1); }));
     }
     const int null = ::fcntl(birth.null, F_DUPFD, kParkedDescriptors);
     const int ready = ::fcntl(birth.ready, F_DUPFD, kParkedDescriptors);
@@ -155,6 +160,7 @@ Child spawn(const ChildSpec& spec) {
                       .environment = environment.data(),
                       .open_files = spec.open_files ? &*spec.open_files : nullptr,
                       .parent = ::getpid(),
+                      .group_procs = spec.group_procs,
                       .null = null.get(),
                       .output = spec.output,
                       .ready = ready.write.get(),

@@ -30,7 +30,9 @@ struct ChildSpec {
     std::vector<std::string> arguments;    ///< argv, its first included
     std::vector<std::string> environment;  ///< "NAME=value", nothing is added
     std::optional<rlimit> open_files;      ///< to restore in the child
-    int output = -1;                       ///< standard output and error; −1: the supervisor's
+    /// cgroup.procs of the control group to live in (cgroup.hpp); −1: the supervisor's.
+    int group_procs = -1;
+    int output = -1;  ///< standard output and error; −1: the supervisor's
 };
 
 struct Child {

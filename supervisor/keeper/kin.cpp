@@ -189,7 +189,7 @@ std::optional<WorkerIndex> Kin::whose(pid_t pid, const Placed& place) const {
 }
 
 std::size_t Kin::end(WorkerIndex worker) {
-    std::size_t left = 0;
+    std::size_t left = worker_groups_.end(worker) ? 1 : 0;
     for (const auto& [pid, adopted] : adopted_) {
         if (adopted.worker == worker) {
             // A child of ours that is not reaped yet: the pid is its own, and so is the group of

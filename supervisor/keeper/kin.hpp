@@ -25,11 +25,14 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include <shmipc/ids.hpp>
 
 #include <sys/types.h>
+
+#include "cgroup.hpp"
 
 namespace shmipc::supervisor {
 
@@ -77,6 +80,10 @@ class Kin {
     void born(WorkerIndex worker, pid_t main);
     void buried(WorkerIndex worker);
 
+    /// Where each worker has a control group of its own, what is in it is the worker's too.
+    void use_groups(WorkerGroups groups) { worker_groups_ = std::move(groups); }
+    [[nodiscard]] const WorkerGroups& groups() const noexcept { return worker_groups_; }
+
     /// A child of ours that is no worker, and that somebody else looks after; −1: none.
     void leave_alone(pid_t pid) noexcept { left_alone_ = pid; }
 
@@ -121,6 +128,7 @@ class Kin {
     std::vector<pid_t> group_of_;  ///< by worker
     std::map<pid_t, Adopted> adopted_;
     pid_t left_alone_ = -1;
+    WorkerGroups worker_groups_;
 };
 
 }  // namespace shmipc::supervisor

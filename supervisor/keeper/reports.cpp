@@ -106,6 +106,9 @@ void log_left(WorkerIndex worker, pid_t pid, std::size_t processes) {
 }
 
 std::string describe_left(const std::vector<pid_t>& processes) {
+    if (processes.empty()) {
+        return "the worker's control group is not empty, long after SIGKILL";
+    }
     constexpr std::size_t kMostNamed = 4;
     std::string text;
     for (std::size_t i = 0; i < processes.size() && i < kMostNamed; ++i) {

@@ -179,6 +179,7 @@ void WorkerKeeper::settle() {
     if (!last_death_.ordered) {  // of an ordered end they tell nothing
         last_death_.last_output = output_.last();
     }
+    surroundings_.kin.groups().remove(index_);
     observe(*std::exchange(ended_, std::nullopt));
 }
 

@@ -196,6 +196,8 @@ void WorkerKeeper::launch(Event cause) {
                                      surroundings_.context);
         os::Fd output = output_.open(surroundings_.config.group.name, spec.program);
         spec.output = output.get();
+        const os::Fd group = surroundings_.kin.groups().make(index_);
+        spec.group_procs = group.get();
         Child child = spawn(spec);
         output.reset();  // else the pipe would never end
         output_.begin(child.pid);

@@ -17,7 +17,9 @@
 #include <unistd.h>
 
 #include "config/config.hpp"
+#include "config/config_warnings.hpp"
 #include "config/options.hpp"
+#include "daemon/group_fit.hpp"
 #include "daemon/guard.hpp"
 #include "daemon/lock.hpp"
 #include "daemon/service_manager.hpp"
@@ -74,11 +76,19 @@ ExitCode run(const Options& options, ServiceManager& manager) {
     } catch (const ConfigError& error) {
         return fail(manager, ExitCode::kConfig, log::Event::kConfigInvalid, error.what());
     }
+    if (!options.check_only) {
+        log::init(log_options(config));
+    }
+    for (const std::string& warning : warnings_of(config)) {
+        log::log(log::Level::kWarning, log::Event::kMessage, warning);
+    }
     if (options.check_only) {
         std::cout << options.config_file << ": valid\n";
+        if (const std::string misfit = misfit_of_objects(config); !misfit.empty()) {
+            return fail(manager, ExitCode::kGroup, log::Event::kConfigInvalid, misfit);
+        }
         return ExitCode::kOk;
     }
-    log::init(log_options(config));
     const std::string directory = runtime_directory(config.runtime_dir);
     prepare_runtime_directory(directory);
     if (!config.observers.empty()) {

@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
-#include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <shmipc/detail/log_relay.hpp>
 #include <shmipc/error.hpp>
@@ -19,11 +18,13 @@
 
 #include <unistd.h>
 
+#include "config/config_warnings.hpp"
 #include "control/access.hpp"
 #include "control/control.hpp"
 #include "daemon/console.hpp"
 #include "daemon/former_life.hpp"
 #include "daemon/group_care.hpp"
+#include "daemon/group_fit.hpp"
 #include "daemon/guard.hpp"
 #include "daemon/operator_stops.hpp"
 #include "daemon/reader_watch.hpp"
@@ -34,7 +35,7 @@
 #include "daemon/supervisor.hpp"
 #include "keeper/worker_line.hpp"
 #include "metrics/metrics.hpp"
-#include "metrics/metrics_listener.hpp"
+#include "metrics/metrics_endpoint.hpp"
 #include "metrics/process_report.hpp"
 #include "shared/remedy.hpp"
 #include "shared/runtime_dir.hpp"
@@ -62,34 +63,6 @@ void end_former_life(const std::string& file) {
     }
 }
 
-/// The listener that metrics.listen asks for, if any.
-class MetricsEndpoint {
-  public:
-    MetricsEndpoint(boost::asio::io_context& io, std::function<std::string()> text)
-        : io_(io), text_(std::move(text)) {}
-
-    /// Throws Error if it cannot listen there; the one before goes on then.
-    void listen(const std::string& address) {
-        if (address == address_) {
-            return;
-        }
-        std::unique_ptr<MetricsListener> fresh;
-        if (!address.empty()) {
-            fresh = std::make_unique<MetricsListener>(io_, address, text_);
-            log::log(log::Level::kInfo, log::Event::kMessage,
-                     "metrics are served at http://" + address + "/metrics");
-        }
-        listener_ = std::move(fresh);
-        address_ = address;
-    }
-
-  private:
-    boost::asio::io_context& io_;
-    std::function<std::string()> text_;
-    std::string address_;
-    std::unique_ptr<MetricsListener> listener_;
-};
-
 /// Members in the order of who needs whom: each is gone before what it refers to.
 class Daemon {
   public:
@@ -107,13 +80,13 @@ class Daemon {
                        .start_again = start_again(setup),
                        .pass_every = pass_every(setup.manager)},
                       setup.config),
-          endpoint_(io_, [this] { return metrics(); }),
-          reloader_(
-              io_, supervisor_,
-              {.load = [this] { return load_config(setup_.options); },
-               .prepare = [this](const Config& fresh) { endpoint_.listen(fresh.metrics_listen); },
-               .on_begin = [this] { on_reload(true); },
-               .on_end = [this] { on_reload(false); }}),
+          endpoint_(
+              io_, [this] { return metrics(); }, setup.config.group.name),
+          reloader_(io_, supervisor_,
+                    {.load = [this] { return load_config(setup_.options); },
+                     .prepare = [this](const Config& fresh) { return prepare(fresh); },
+                     .on_begin = [this] { on_reload(true); },
+                     .on_end = [this] { on_reload(false); }}),
           control_({.io = io_,
                     .supervisor = supervisor_,
                     .reloader = reloader_,
@@ -230,6 +203,18 @@ class Daemon {
                 failures_->forget();
             }
         });
+    }
+
+    /// What speaks against a fresh configuration, but does not keep it from being taken over.
+    std::vector<std::string> prepare(const Config& fresh) {
+        std::vector<std::string> warnings = warnings_of(fresh);
+        for (std::string more :
+             {misfit_of_objects(fresh), endpoint_.listen(fresh.metrics_listen)}) {
+            if (!more.empty()) {
+                warnings.push_back(std::move(more));
+            }
+        }
+        return warnings;
     }
 
     std::string metrics() {

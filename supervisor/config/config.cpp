@@ -1,16 +1,18 @@
 #include "config.hpp"
 
 #include <algorithm>
-#include <cerrno>
-#include <filesystem>
-#include <fstream>
+#include <cstddef>
 #include <iterator>
-#include <system_error>
 
+#include <shmipc/error.hpp>
 #include <shmipc/ids.hpp>
 
 #include "listen_address.hpp"
+#include "placeholders.hpp"
+#include "shared/excerpt.hpp"
+#include "shared/file.hpp"
 #include "shared/text.hpp"
+#include "toml_depth.hpp"
 #include "toml_reader.hpp"
 
 namespace shmipc::supervisor {
@@ -23,6 +25,13 @@ using namespace std::chrono_literals;
 constexpr std::string_view kReserved[] = {"SHMIPC_GROUP", "SHMIPC_WORKERS",  "SHMIPC_INDEX",
                                           "SHMIPC_SLOTS", "SHMIPC_CAPACITY", "SHMIPC_READY_FD",
                                           "SHMIPC_LAUNCH"};
+
+/// Of a file: a thousand workers with tables of their own take a tenth of it.
+constexpr std::size_t kMostConfigBytes = std::size_t{1} << 20U;
+/// What a configuration says nests four levels deep.
+constexpr std::size_t kMostDepth = 32;
+/// Of an error: a key or a value may be as long as the file.
+constexpr std::size_t kMostErrorText = 1000;
 
 /// Two of the beats that a worker gives while it waits (AttachOptions::heartbeat_interval).
 constexpr milliseconds kLeastHeartbeatLimit{500};
@@ -130,6 +139,18 @@ void read_metrics(TomlReader& root, const std::string& file, Config& config) {
                       "' " + text);
 }
 
+void check_command(const Config& config, const std::string& key,
+                   const std::vector<std::string>& command) {
+    for (const std::string& argument : command) {
+        if (const auto wrong = wrong_placeholder(argument)) {
+            fail(config, key,
+                 "has " + wrong->text + ", which stands for nothing: did you mean " + wrong->meant +
+                     "? What is not for the supervisor is written {" + wrong->text + "}, or $" +
+                     wrong->text + " for a shell");
+        }
+    }
+}
+
 }  // namespace
 
 const WorkerSettings& Config::settings_of(WorkerIndex index) const {
@@ -166,6 +187,11 @@ milliseconds Config::shortest_heartbeat_limit() const {
 
 Config read_config(std::string_view text, const std::string& name) {
     Config config;
+    if (const auto place = deeper_than(text, kMostDepth)) {
+        throw ConfigError(name + ":" + std::to_string(place->line) + ":" +
+                          std::to_string(place->column) + ": nests deeper than " +
+                          std::to_string(kMostDepth) + " levels, and no key does");
+    }
     try {
         const toml::table table = toml::parse(text);
         TomlReader reader(table, "", name, config.origins);
@@ -192,22 +218,21 @@ Config read_config(std::string_view text, const std::string& name) {
     } catch (const toml::parse_error& error) {
         const toml::source_position place = error.source().begin;
         throw ConfigError(name + ":" + std::to_string(place.line) + ":" +
-                          std::to_string(place.column) + ": " + std::string(error.description()));
+                          std::to_string(place.column) + ": " +
+                          excerpt(error.description(), kMostErrorText));
+    } catch (const ConfigError& error) {
+        throw ConfigError(excerpt(error.what(), kMostErrorText));
     }
     return config;
 }
 
 Config read_config_file(const std::string& path) {
-    std::error_code ignored;
-    if (std::filesystem::is_directory(path, ignored)) {
-        // A stream would read it as an empty file, which is a valid configuration.
-        throw ConfigError(path + ": cannot be read: " + std::system_category().message(EISDIR));
+    std::string text;
+    try {
+        text = read_regular_file(path, kMostConfigBytes, Links::kFollow);
+    } catch (const Error& error) {
+        throw ConfigError(error.text());
     }
-    std::ifstream file(path, std::ios::binary);
-    if (!file) {
-        throw ConfigError(path + ": cannot be read: " + std::system_category().message(errno));
-    }
-    const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
     Config config = read_config(text, path);
     config.file = path;
     return config;
@@ -254,6 +279,10 @@ void check_config(const Config& config) {
              "is " + std::to_string(config.start_requires) + ": the group has " +
                  std::to_string(workers) + " workers; expected 1 … " + std::to_string(workers) +
                  ", or \"all\"");
+    }
+    check_command(config, "worker.command", config.worker.command);
+    for (const auto& [index, settings] : config.workers) {
+        check_command(config, "worker." + std::to_string(index) + ".command", settings.command);
     }
     if (config.restart.initial > config.restart.maximum) {
         const bool initial_set = config.origins.count("restart.initial") != 0;

@@ -1,6 +1,7 @@
 #include "config_changes.hpp"
 
 #include <set>
+#include <utility>
 
 namespace shmipc::supervisor {
 namespace {
@@ -78,7 +79,7 @@ ConfigChanges take_over(Config& running, const Config& fresh) {
     next.runtime_dir = running.runtime_dir;
     next.observers = running.observers;
     next.log_format = running.log_format;
-    running = next;
+    running = std::move(next);  // nothing can fail here any more
     return changes;
 }
 

@@ -197,8 +197,10 @@ CommandLine parse_command_line(int argc, const char* const* argv, std::ostream& 
     if (!command.empty()) {
         options.overrides.emplace_back([command](Config& config) {
             config.worker.command = command;
+            config.origins["worker.command"] = "--";
             for (auto& [index, settings] : config.workers) {
                 settings.command = command;
+                config.origins.erase("worker." + std::to_string(index) + ".command");
             }
         });
     }
@@ -213,7 +215,7 @@ Config load_config(const Options& options) {
     std::error_code ignored;
     if (!options.config_file.empty()) {
         config = read_config_file(options.config_file);
-    } else if (std::filesystem::exists(kDefaultFile, ignored)) {
+    } else if (std::filesystem::exists(std::filesystem::symlink_status(kDefaultFile, ignored))) {
         config = read_config_file(std::string(kDefaultFile));
     }
     if (!config.file.empty()) {

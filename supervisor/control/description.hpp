@@ -142,8 +142,8 @@ method Log() -> (
 # Reads the configuration again. A file that is wrong changes nothing (ConfigInvalid). What can
 # change live does; workers whose command or environment changed are restarted one by one, each
 # when the last is ready; the answer comes after the last. needs_restart names what takes effect
-# only when the supervisor is restarted.
-method Reload() -> (applied: []string, rolled: []int, needs_restart: []string)
+# only when the supervisor is restarted, warnings what is valid and most likely not meant.
+method Reload() -> (applied: []string, rolled: []int, needs_restart: []string, warnings: []string)
 
 # Tells, and with a level sets, the supervisor's log level: debug, info, warning, error. Workers
 # get it when they are started next.

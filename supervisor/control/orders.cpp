@@ -154,10 +154,12 @@ void Control::reload(const CallPtr& call) {
                   {"rolled_back", outcome.rolled_back}});
         } else {
             const auto& changes = outcome.changes;
-            call->reply({{"applied", json::array(changes.applied.begin(), changes.applied.end())},
-                         {"rolled", std::move(rolled)},
-                         {"needs_restart", json::array(changes.needs_restart.begin(),
-                                                       changes.needs_restart.end())}});
+            call->reply(
+                {{"applied", json::array(changes.applied.begin(), changes.applied.end())},
+                 {"rolled", std::move(rolled)},
+                 {"needs_restart",
+                  json::array(changes.needs_restart.begin(), changes.needs_restart.end())},
+                 {"warnings", json::array(outcome.warnings.begin(), outcome.warnings.end())}});
         }
     });
 }

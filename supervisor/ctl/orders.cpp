@@ -86,7 +86,12 @@ void reload(const Options& options, Output& output) {
     if (options.json) {
         output.write(json_line(reply));
     } else {
-        output.write(reload_lines(read_reload(reply)));
+        std::vector<Line> lines = reload_lines(read_reload(reply));
+        for (const std::string& warning : Fields(reply).texts("warnings")) {
+            lines.push_back(plain_line("warning: " + printable(warning)));
+            lines.back().front().style = Style::kWaiting;
+        }
+        output.write(lines);
     }
 }
 

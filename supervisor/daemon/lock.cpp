@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "shared/file.hpp"
 #include "shared/text.hpp"
 
 namespace shmipc::supervisor {
@@ -69,19 +70,12 @@ bool is_write_locked(int fd, const std::string& path) {
     return whole.l_type != F_UNLCK;
 }
 
-/// For this user alone: whoever may read the file may hold a lock on it. Looked at after opening,
-/// since names can be swapped in between.
+/// For this user alone: whoever may read the file may hold a lock on it.
 os::Fd open_lock(const std::string& path) {
     constexpr mode_t kMode = 0600;
-    os::Fd file(os::require("open(" + path + ")", [&] {
-        return ::open(path.c_str(),
-                      O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, kMode);
-    }));
+    os::Fd file = open_regular_file(path, O_RDWR | O_CREAT, Links::kRefuse, kMode);
     struct stat status {};
     os::require("fstat(" + path + ")", [&] { return ::fstat(file.get(), &status); });
-    if (!S_ISREG(status.st_mode)) {
-        throw Error(Errc::kSystem, "lock " + path + " is not a regular file: remove it");
-    }
     if ((status.st_mode & 07777U) != kMode) {
         os::require("chmod(" + path + ")", [&] { return ::fchmod(file.get(), kMode); });
     }

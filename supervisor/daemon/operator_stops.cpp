@@ -1,8 +1,9 @@
 #include "operator_stops.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
-#include <fstream>
+#include <string_view>
 #include <utility>
 
 #include <shmipc/error.hpp>
@@ -13,19 +14,63 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "shared/excerpt.hpp"
+#include "shared/file.hpp"
 #include "shared/text.hpp"
 
 namespace shmipc::supervisor {
 
+namespace {
+
+/// Of the file: that of the largest group has six thousand.
+constexpr std::size_t kMostBytes = std::size_t{1} << 20U;
+constexpr std::size_t kMostTold = 32;
+
+/// The file's text; empty if there is none, or it is not to be read.
+std::string text_of(const std::string& path) {
+    try {
+        return read_regular_file(path, kMostBytes, Links::kRefuse);
+    } catch (const Error& error) {
+        if (error.system_errno() != ENOENT) {
+            log::log(log::Level::kWarning, log::Event::kMessage,
+                     "which workers were stopped by order is not known, and all are started: " +
+                         error.text());
+        }
+        return {};
+    }
+}
+
+void write_file(const std::string& path, const std::string& text) {
+    const os::Fd file(os::require("open(" + path + ")", [&] {
+        return ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+    }));
+    const auto written = os::require("write(" + path + ")",
+                                     [&] { return ::write(file.get(), text.data(), text.size()); });
+    if (static_cast<std::size_t>(written) != text.size()) {
+        // Cut within a number it would name another worker.
+        throw Error::from_errno(Errc::kSystem, ENOSPC, "write(" + path + ")");
+    }
+}
+
+}  // namespace
+
 OperatorStops::OperatorStops(std::string path, std::uint32_t workers) : path_(std::move(path)) {
-    std::ifstream file(path_);
-    for (std::string line; std::getline(file, line);) {
+    const std::string text = text_of(path_);
+    std::string first_wrong;
+    std::size_t wrong = 0;
+    for (std::string_view rest = text; !rest.empty();) {
+        const std::string_view line = rest.substr(0, rest.find('\n'));
+        rest.remove_prefix(std::min(line.size() + 1, rest.size()));
         if (const auto number = parse_number(line, workers - 1)) {
             stopped_.insert(static_cast<std::uint32_t>(*number));
-        } else {
-            log::log(log::Level::kWarning, log::Event::kMessage,
-                     path_ + ": '" + line.substr(0, 32) + "' is no worker of this group: ignored");
+        } else if (wrong++ == 0) {
+            first_wrong = excerpt(line, kMostTold);
         }
+    }
+    if (wrong != 0) {
+        log::log(log::Level::kWarning, log::Event::kMessage,
+                 path_ + ": '" + first_wrong + "' is no worker of this group: ignored" +
+                     (wrong > 1 ? ", as are " + std::to_string(wrong - 1) + " more lines" : ""));
     }
 }
 
@@ -74,19 +119,17 @@ void OperatorStops::write() const {
         text += std::to_string(number) + "\n";
     }
     const std::string fresh = path_ + ".new";
-    {
-        const os::Fd file(os::require("open(" + fresh + ")", [&] {
-            return ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-                          0640);
-        }));
-        const auto written = os::require(
-            "write(" + fresh + ")", [&] { return ::write(file.get(), text.data(), text.size()); });
-        if (static_cast<std::size_t>(written) != text.size()) {
-            // Cut within a number it would name another worker.
-            throw Error::from_errno(Errc::kSystem, ENOSPC, "write(" + fresh + ")");
-        }
+    // What a supervisor that was killed left, or anything else that has this name; what cannot be
+    // removed, such as a directory, is told by open().
+    ::unlink(fresh.c_str());
+    try {
+        write_file(fresh, text);
+        os::require("rename(" + fresh + ")",
+                    [&] { return ::rename(fresh.c_str(), path_.c_str()); });
+    } catch (const Error&) {
+        ::unlink(fresh.c_str());
+        throw;
     }
-    os::require("rename(" + fresh + ")", [&] { return ::rename(fresh.c_str(), path_.c_str()); });
 }
 
 }  // namespace shmipc::supervisor

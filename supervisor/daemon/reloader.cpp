@@ -1,6 +1,7 @@
 #include "reloader.hpp"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include <shmipc/check.hpp>
@@ -54,6 +55,9 @@ void log_outcome(const Reloader::Outcome& outcome) {
     }
     log::log(outcome.kind != Kind::kRolloutFailed ? log::Level::kInfo : log::Level::kError,
              log::Event::kConfigReloaded, text);
+    for (const std::string& warning : outcome.warnings) {
+        log::log(log::Level::kWarning, log::Event::kMessage, warning);
+    }
 }
 
 }  // namespace
@@ -74,7 +78,7 @@ void Reloader::start(Done done) {
     try {
         const Config fresh = sources_.load();
         supervisor_.check_commands(fresh);
-        sources_.prepare(fresh);
+        outcome_.warnings = sources_.prepare(fresh);
         outcome_.changes = supervisor_.reconfigure(fresh);
     } catch (const ConfigError& error) {
         outcome_.kind = Outcome::Kind::kConfigInvalid;
@@ -82,6 +86,9 @@ void Reloader::start(Done done) {
     } catch (const Error& error) {
         outcome_.kind = Outcome::Kind::kConfigInvalid;
         outcome_.reason = error.text();
+    } catch (const std::bad_alloc&) {
+        outcome_.kind = Outcome::Kind::kConfigInvalid;
+        outcome_.reason = "there is not enough memory to read it";
     }
     if (outcome_.kind == Outcome::Kind::kDone) {
         const std::vector<WorkerIndex> outdated = supervisor_.outdated();

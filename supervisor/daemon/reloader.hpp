@@ -39,6 +39,8 @@ class Reloader {
         WorkerIndex worker{0};
         bool rolled_back = false;  ///< `worker` has its old command again
         ConfigChanges changes;
+        std::vector<std::string>
+            warnings;  ///< what the fresh configuration most likely did not mean
         std::vector<WorkerIndex>
             rolled;  ///< have the new command; those that are down get it later
     };
@@ -46,9 +48,9 @@ class Reloader {
     struct Sources {
         /// Reads and checks; throws ConfigError.
         std::function<Config()> load;
-        /// Does what may fail of a fresh configuration before it is taken over; throws Error, and
-        /// has changed nothing then.
-        std::function<void(const Config& fresh)> prepare;
+        /// Looks at a fresh configuration before it is taken over, and returns what speaks against
+        /// it; throws Error, and has changed nothing then.
+        std::function<std::vector<std::string>(const Config& fresh)> prepare;
         std::function<void()> on_begin{};  ///< may be empty, as the next
         std::function<void()> on_end{};
     };

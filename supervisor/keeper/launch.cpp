@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "config/placeholders.hpp"
 #include "kin.hpp"
 #include "program_check.hpp"
 
@@ -20,14 +21,6 @@ namespace {
 bool is_scrubbed(std::string_view name) noexcept {
     return name == "NOTIFY_SOCKET" || name == "JOURNAL_STREAM" || name.starts_with("WATCHDOG_") ||
            name.starts_with("LISTEN_");
-}
-
-std::string replace_all(std::string text, std::string_view pattern, const std::string& value) {
-    for (std::size_t at = text.find(pattern); at != std::string::npos;
-         at = text.find(pattern, at + value.size())) {
-        text.replace(at, pattern.size(), value);
-    }
-    return text;
 }
 
 bool is_executable_file(const std::string& path) noexcept {
@@ -88,10 +81,8 @@ std::vector<std::string> child_environment(const Config& config, WorkerIndex ind
     return entries;
 }
 
-std::string with_values(std::string text, const Config& config, WorkerIndex index) {
-    text = replace_all(std::move(text), "{group}", config.group.name);
-    text = replace_all(std::move(text), "{workers}", std::to_string(config.group.workers));
-    return replace_all(std::move(text), "{index}", std::to_string(to_number(index)));
+std::string filled(std::string_view text, const Config& config, WorkerIndex index) {
+    return with_values(text, PlaceholderValues{config.group.name, config.group.workers, index});
 }
 
 }  // namespace
@@ -126,7 +117,7 @@ Program find_program(const std::string& program, const LaunchContext& context) {
 }
 
 std::string program_name(const Config& config, WorkerIndex index, const WorkerSettings& settings) {
-    return with_values(settings.command.front(), config, index);
+    return filled(settings.command.front(), config, index);
 }
 
 std::string not_found(const std::string& program, const LaunchContext& context) {
@@ -150,7 +141,7 @@ ChildSpec plan_launch(const Config& config, WorkerIndex index, const WorkerSetti
     ChildSpec spec;
     spec.program = program;
     for (const std::string& argument : settings.command) {
-        spec.arguments.push_back(with_values(argument, config, index));
+        spec.arguments.push_back(filled(argument, config, index));
     }
     spec.environment = child_environment(config, index, settings, context);
     spec.open_files = context.open_files;

@@ -6,6 +6,7 @@
 
 #include "config/config.hpp"
 #include "config/config_changes.hpp"
+#include "config/config_warnings.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace shmipc::supervisor;
@@ -15,6 +16,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         check_config(config);
         for (std::uint32_t i = 0; i < config.group.workers; ++i) {
             static_cast<void>(config.settings_of(shmipc::WorkerIndex{i}));
+        }
+        for (const std::string& warning : warnings_of(config)) {
+            if (warning.empty()) {
+                std::abort();
+            }
         }
     } catch (const ConfigError& error) {
         if (std::string_view(error.what()).empty()) {

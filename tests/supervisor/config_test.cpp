@@ -6,6 +6,7 @@
 #include <iterator>
 #include <regex>
 #include <string>
+#include <vector>
 
 using namespace shmipc;
 using namespace shmipc::supervisor;
@@ -147,6 +148,10 @@ TEST_CASE("what is wrong is told with file, line and column") {
         {"[worker]\ncommand = [\"w\", 1]", "x.toml:2:17: 'worker.command' is a whole number",
          "strings"},
         {"[worker]\ncommand = [\"w\\u0000\"]", "x.toml:2:12: 'worker.command' contains a NUL", ""},
+        {"[worker]\ncommand = [\"w\", \"{indx}\"]", "x.toml:2:11: 'worker.command' has {indx}",
+         "did you mean {index}? What is not for the supervisor is written {{indx}}, or ${indx}"},
+        {"[worker.1]\ncommand = [\"w\", \"-{worker}\"]",
+         "x.toml:2:11: 'worker.1.command' has {worker}", "did you mean {workers}?"},
         {"[worker]\nenvironment = { A = 1 }", "x.toml:2:21: 'worker.environment.A' is a whole",
          "a string"},
         {"[worker]\nenvironment = { \"A=\" = \"1\" }", "x.toml:2:15: 'worker.environment' has 'A='",
@@ -205,7 +210,116 @@ TEST_CASE("a file that cannot be read is an error that says why") {
     CHECK_THROWS_WITH_AS(read_config_file("/nonexistent/x.toml"),
                          "/nonexistent/x.toml: cannot be read: No such file or directory",
                          ConfigError);
-    CHECK_THROWS_WITH_AS(read_config_file("/"), "/: cannot be read: Is a directory", ConfigError);
+    CHECK_THROWS_WITH_AS(read_config_file("/"),
+                         "/: cannot be read: it is a directory, expected a regular file",
+                         ConfigError);
+    CHECK_THROWS_WITH_AS(read_config_file("/dev/zero"),
+                         "/dev/zero: cannot be read: it is a device, expected a regular file",
+                         ConfigError);
+}
+
+TEST_CASE("a text that nests a hundred thousand levels deep is refused, in each form") {
+    constexpr std::size_t kDepth = 100'000;
+    const auto repeated = [](const std::string& part) {
+        std::string text;
+        for (std::size_t i = 0; i < kDepth; ++i) {
+            text += part;
+        }
+        return text;
+    };
+    for (const std::string& toml : {
+             repeated("a.") + "a = 1\n",
+             repeated("'a'.") + "a = 1\n",
+             "[" + repeated("a.") + "a]\n",
+             "[[" + repeated("a.") + "a]]\n",
+             "a = " + repeated("[") + repeated("]") + "\n",
+             "a = " + repeated("{a=") + "1" + repeated("}") + "\n",
+             "a = {" + repeated("a.") + "a = 1}\n",
+             "a = [{" + repeated("a.") + "a = 1}]\n",
+             "[a]\n" + repeated("a.") + "a = 1\n",
+         }) {
+        CAPTURE(toml.substr(0, 20));
+        const std::string error = error_of(toml);
+        CAPTURE(error);
+        CHECK(error.find("nests deeper than 32 levels") != std::string::npos);
+    }
+    // As deep as may be, and parsed: an unknown key.
+    std::string deep = "a";
+    for (int i = 0; i < 32; ++i) {
+        deep += ".a";
+    }
+    CHECK(error_of(deep + " = 1").find("unknown key 'a'") != std::string::npos);
+}
+
+TEST_CASE("an error is a line of bounded length, whatever stands in the file") {
+    const std::string letters(500'000, 'a');
+    for (const std::string& toml :
+         {letters + " = 1\n", "group = \"" + letters + "\"\n", "[" + letters + "]\n",
+          "[worker]\nenvironment = { \"" + letters + "=\" = \"\" }\n",
+          "[log]\nlevel = \"" + letters + "\"\n", letters + "\n"}) {
+        CAPTURE(toml.substr(0, 20));
+        const std::string error = error_of(toml);
+        CHECK(begins(error, "x.toml:"));
+        CHECK(error.size() < 1100);
+    }
+}
+
+TEST_CASE("extreme numbers and durations are refused for each key, never wrapped around") {
+    const std::vector<std::string> durations{"worker.start_limit",     "worker.stop_grace",
+                                             "worker.heartbeat_limit", "worker.core_limit",
+                                             "restart.initial",        "restart.maximum",
+                                             "restart.stable_after",   "restart.window",
+                                             "worker.1.start_limit",   "worker.1.heartbeat_limit"};
+    for (const std::string& key : durations) {
+        for (const auto* value : {"\"-1s\"",
+                                  "\"1e308h\"",
+                                  "\"nan\"",
+                                  "\"nans\"",
+                                  "\"inf\"",
+                                  "\"infs\"",
+                                  "\"99999999999d\"",
+                                  "\"999999999h\"",
+                                  "\"2562047h\"",
+                                  "\"2562048h\"",
+                                  "\"876000h\"",
+                                  "\"9223372036854775807ns\"",
+                                  "\"18446744073709551616ms\"",
+                                  "\"0.0000000001s\"",
+                                  "\"\"",
+                                  "\" 1s\"",
+                                  "\"1 s\"",
+                                  "\"+1s\"",
+                                  "nan",
+                                  "inf",
+                                  "-1",
+                                  "9223372036854775807"}) {
+            CAPTURE(key);
+            CAPTURE(value);
+            CHECK(begins(error_of(key + " = " + value), "x.toml:1:"));
+        }
+    }
+    for (const auto* key : {"workers", "slots", "restart.max_restarts", "capacity"}) {
+        for (const auto* value :
+             {"-1", "9223372036854775807", "-9223372036854775808", "9223372036854775808",
+              "18446744073709551616", "4294967297", "nan", "inf", "1e308", "-0.0"}) {
+            CAPTURE(key);
+            CAPTURE(value);
+            CHECK(begins(error_of(std::string(key) + " = " + value), "x.toml:1:"));
+        }
+    }
+    for (const auto* key : {"restart.factor", "restart.jitter"}) {
+        for (const auto* value : {"-1", "nan", "-nan", "inf", "-inf", "1e308", "-1e-308", "1e999",
+                                  "9223372036854775807"}) {
+            CAPTURE(key);
+            CAPTURE(value);
+            CHECK(begins(error_of(std::string(key) + " = " + value), "x.toml:1:"));
+        }
+    }
+    for (const auto* value : {"\"999999999999999999GiB\"", "\"9223372036854775808\"", "\"-1\"",
+                              "\"1e3\"", "\"8EiB\"", "\"17179869185GiB\""}) {
+        CAPTURE(value);
+        CHECK(begins(error_of(std::string("capacity = ") + value), "x.toml:1:"));
+    }
 }
 
 TEST_CASE("the file that is shipped documents every key, at its default") {

@@ -209,6 +209,33 @@ TEST_CASE("a link in the place of the lock is not followed") {
     ::unlink(target.c_str());
 }
 
+TEST_CASE("whatever stands in the place of the lock is told, and nobody waits for it") {
+    const Directory directory;
+    const auto error = [&]() -> std::string {
+        pid_t holder = 0;
+        try {
+            SupervisorLock::acquire(directory.lock(), holder);
+            return {};
+        } catch (const Error& failure) {
+            return failure.text();
+        }
+    };
+    const std::string begin = directory.lock() + ": cannot be opened: it is ";
+    REQUIRE(::mkfifo(directory.lock().c_str(), 0600) == 0);
+    CHECK(error() == begin + "a FIFO, expected a regular file");
+    ::unlink(directory.lock().c_str());
+    REQUIRE(::mkdir(directory.lock().c_str(), 0700) == 0);
+    CHECK(error() == begin + "a directory, expected a regular file");
+    ::rmdir(directory.lock().c_str());
+    REQUIRE(::symlink("/dev/zero", directory.lock().c_str()) == 0);
+    CHECK(error() == begin + "a symbolic link, expected a regular file");
+    ::unlink(directory.lock().c_str());
+    // However long it is: taken up, and its length with it.
+    const os::Fd file(::open(directory.lock().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    REQUIRE(::ftruncate(file.get(), off_t{1} << 40U) == 0);
+    CHECK(error().empty());
+}
+
 TEST_CASE("the runtime directory is made, private, and refused if others may write to it") {
     const Directory directory;
     const std::string path = directory.path + "/run";

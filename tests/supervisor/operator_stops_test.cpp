@@ -3,8 +3,10 @@
 #include <doctest/doctest.h>
 
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <string>
+#include <vector>
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -71,6 +73,42 @@ TEST_CASE("lines that name no worker of the group are ignored, the others hold")
     CHECK(stops.contains(WorkerIndex{1}));
     CHECK(stops.contains(WorkerIndex{2}));
     CHECK(stops.contains(WorkerIndex{3}));
+}
+
+TEST_CASE("whatever stands in the place of the list holds nobody up, and gives way to it") {
+    const Scratch scratch;
+    const std::string path = scratch.path() + "/g.stopped";
+    const std::string elsewhere = scratch.path() + "/elsewhere";
+    std::ofstream(elsewhere) << "1\n";
+    const std::vector<std::function<void(const std::string&)>> kinds{
+        [](const std::string& name) { REQUIRE(::mkfifo(name.c_str(), 0600) == 0); },
+        [](const std::string& name) { REQUIRE(::symlink("/dev/zero", name.c_str()) == 0); },
+        [](const std::string& name) { REQUIRE(::symlink("elsewhere", name.c_str()) == 0); },
+        [](const std::string& name) { REQUIRE(::symlink("nowhere", name.c_str()) == 0); },
+        [](const std::string& name) {
+            std::ofstream(name).flush();
+            REQUIRE(::truncate(name.c_str(), off_t{1} << 40U) == 0);
+        },
+    };
+    for (const auto& make : kinds) {
+        make(path);
+        make(path + ".new");
+        OperatorStops stops(path, 4);
+        CHECK(stops.empty());
+        stops.set(WorkerIndex{2}, true);
+        CHECK(text_of(path) == "2\n");
+        CHECK_FALSE(exists(path + ".new"));
+        stops.forget();
+    }
+    CHECK(text_of(elsewhere) == "1\n");
+    // A directory stays, and the stop holds until the end.
+    for (const std::string& name : {path, path + ".new"}) {
+        REQUIRE(::mkdir(name.c_str(), 0700) == 0);
+        OperatorStops stops(path, 4);
+        stops.set(WorkerIndex{2}, true);
+        CHECK(stops.contains(WorkerIndex{2}));
+        CHECK(::rmdir(name.c_str()) == 0);
+    }
 }
 
 TEST_CASE("what cannot be written holds all the same until the end") {

@@ -86,6 +86,18 @@ TEST_CASE("what follows -- is every worker's command, with options of its own") 
     CHECK(config.settings_of(WorkerIndex{1}).stop_grace == std::chrono::seconds(1));
 }
 
+TEST_CASE("a placeholder of a command line that does not exist is told with its place") {
+    const ConfigFile file("[worker.1]\ncommand = [\"b\"]\n");
+    const Parsed parsed = parse({"--config", file.path.c_str(), "--", "w", "{indx}"});
+    REQUIRE(parsed.line.options);
+    try {
+        load_config(*parsed.line.options);
+        FAIL("there is no {indx}");
+    } catch (const ConfigError& error) {
+        CHECK(std::string(error.what()).find("--: 'worker.command' has {indx}") == 0);
+    }
+}
+
 TEST_CASE("wrong usage exits 64 and says what is wrong on standard error") {
     const std::vector<std::vector<const char*>> cases{
         {"3"},

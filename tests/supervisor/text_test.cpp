@@ -1,5 +1,7 @@
 #include "shared/text.hpp"
 
+#include "shared/excerpt.hpp"
+
 #include <doctest/doctest.h>
 
 #include <cstdint>
@@ -48,4 +50,12 @@ TEST_CASE("workers are named in the singular and in the plural") {
     CHECK(name_workers({WorkerIndex{0}, WorkerIndex{2}, WorkerIndex{3}}) == "workers 0, 2, 3");
     CHECK(name_workers({WorkerIndex{0}, WorkerIndex{1}, WorkerIndex{2}, WorkerIndex{5}}) ==
           "workers 0-2, 5");
+}
+
+TEST_CASE("an excerpt keeps beginning and end, and whole characters") {
+    CHECK(excerpt("0123456789", 10) == "0123456789");
+    CHECK(excerpt("0123456789", 6) == "012 … 789");
+    CHECK(excerpt("01µ3456µ89", 6) == "01 … 89");
+    CHECK(excerpt(std::string(1000, 'x'), 100).size() < 110);
+    CHECK(excerpt("\x80\x80\x80\x80\x80\x80", 2) == " … ");
 }

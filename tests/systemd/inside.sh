@@ -473,8 +473,12 @@ as() { setpriv --reuid="$1" --regid="$1" --init-groups "${@:2}"; }
 
 # The drop-ins of shmipc-supervisor(8).
 drop_ins() {
-    drop_in <<<$'[Service]\nPrivateNetwork=no\nIPAddressDeny=\nRestrictAddressFamilies=AF_INET AF_INET6'
     configure <<<$'workers = 3\n[metrics]\nlisten = "127.0.0.1:9464"'
+    mark
+    check 'without the drop-in for the network' restart
+    check 'the group runs' all_ready
+    check 'and the log names the drop-in' told 'RestrictAddressFamilies=AF_INET AF_INET6'
+    drop_in <<<$'[Service]\nPrivateNetwork=no\nIPAddressDeny=\nRestrictAddressFamilies=AF_INET AF_INET6'
     check 'with the drop-in for the network' restart
     check 'Prometheus can read the metrics' bash -c \
         'exec 3<>/dev/tcp/127.0.0.1/9464; printf "GET /metrics HTTP/1.0\r\n\r\n" >&3; grep -q shmipc_ <&3'
@@ -728,7 +732,16 @@ upgrading() {
     check 'which it does not start' is ActiveState failed shmipc@demo.service
     rm /etc/shmipc/demo.toml
     systemctl reset-failed shmipc@demo
+    configure <<<$'workers = 3\npersist = true'
+    restart
+    configure <<<$'workers = 4\npersist = true'
+    check '--check compares with the objects' bash -c "shmipc-supervisor --check $config; ((\$? == 73))"
+    check 'a reload does so too' bash -c 'shmipcctl reload | grep -F "workers = 3, and the configuration says 4"'
+    main=$(property MainPID)
+    must 'an upgrade of a group that could not come up again' dpkg --install /srv/packages/shmipc_*.deb
+    check 'leaves that group as it is, too' is MainPID "$main"
     configure <<<$'workers = 3\npersist = false'
+    systemctl reload shmipc
     systemctl stop shmipc
     must 'an upgrade while stopped' apt-get -q --yes --no-install-recommends install /srv/next/{shmipc,libshmipc0}_*.deb
     check 'starts nothing' is ActiveState inactive

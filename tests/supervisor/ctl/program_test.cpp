@@ -102,6 +102,8 @@ TEST_CASE("autopsy, reload, log-level and metrics print what they are told") {
                                    {"needs_restart", boost::json::array{}}});
     CHECK(demo.run({"reload"}).output == "applied: log.level\n");
     CHECK(contains(demo.run({"reload", "--json"}).output, "\"applied\":[\"log.level\"]"));
+    demo.service.answer("Reload", {{"applied", {"persist"}}, {"warnings", {"one", "t\x1bwo"}}});
+    CHECK(demo.run({"reload"}).output == "applied: persist\nwarning: one\nwarning: t\\x1bwo\n");
     demo.service.answer("LogLevel", {{"level", "debug"}});
     CHECK(demo.run({"log-level"}).output == "debug\n");
     CHECK(demo.service.wait_for_call("LogLevel").empty());
@@ -206,6 +208,26 @@ TEST_CASE("a wrong command line is told what is wrong, and whose help to ask") {
         CHECK(contains(run.output, wrong.text));
         CHECK(contains(run.output, wrong.help));
         CHECK_FALSE(contains(run.output, "\x1b"));
+    }
+}
+
+TEST_CASE("extreme intervals and signals are refused, never wrapped around") {
+    const Place nowhere;
+    for (const char* const command : {"watch", "top"}) {
+        for (const char* const interval :
+             {"0", "0s", "99ms", "3600001ms", "-1s", "nan", "inf", "1e308h", "99999999999d",
+              "2562048h", "9223372036854775807ns", "18446744073709551617s", "", " 1s"}) {
+            const Run run = nowhere.run({command, "--interval", interval});
+            CAPTURE(run.output);
+            CAPTURE(interval);
+            CHECK(run.exit_code == 64);
+        }
+    }
+    for (const char* const signal : {"0", "65", "-1", "4294967305", "18446744073709551625", ""}) {
+        const Run run = nowhere.run({"kill", "1", "--signal", signal});
+        CAPTURE(run.output);
+        CAPTURE(signal);
+        CHECK(run.exit_code == 64);
     }
 }
 

@@ -478,6 +478,23 @@ TEST_CASE("clients that wait are told when the group ends") {
     CHECK(supervisor.exit_code() == 0);
 }
 
+TEST_CASE("a group whose metrics cannot be served runs, says why, and serves them when it can") {
+    const SupervisorRun run;
+    const std::uint16_t port = free_port();
+    const std::string toml =
+        script_worker(kGood) + "[metrics]\nlisten = \"127.0.0.1:" + std::to_string(port) + "\"\n";
+    const SupervisorRun other;
+    Process first = other.start(toml);
+    require_line(first, "metrics are served");
+    Process supervisor = run.start(toml);
+    require_line(supervisor, "bind: Address already in use: another process listens there");
+    require_line(supervisor, "3/3 workers ready");
+    first.signal(SIGTERM);
+    CHECK(first.exit_code() == 0);
+    require_line(supervisor, "metrics are served at http://127.0.0.1:" + std::to_string(port));
+    CHECK(scrape(port).find("shmipc_worker_up{group=\"" + run.group()) != std::string::npos);
+}
+
 TEST_CASE("metrics are served over the socket, and over HTTP where an address is configured") {
     const SupervisorRun run;
     const std::uint16_t first = free_port();

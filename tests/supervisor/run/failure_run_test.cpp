@@ -19,6 +19,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -473,11 +474,50 @@ TEST_CASE("a wrong configuration is told with its place and exits 78; --check st
     CHECK(run.objects().empty());
 }
 
+TEST_CASE("--check compares with the objects of a group that persists, and says what it finds") {
+    const SupervisorRun run;
+    const std::string file = run.directory() + "/config.toml";
+    Process supervisor = run.start("persist = true\n" + script_worker(kGood));
+    require_line(supervisor, "3/3 workers ready");
+    const auto check = [&](const std::string& toml) {
+        std::ofstream(file) << toml;
+        return Process({SHMIPC_SUPERVISOR, "--check", file, "--group", run.group()});
+    };
+    Process same = check("persist = true\n");
+    CHECK(same.exit_code() == 0);
+    Process other = check("persist = true\nworkers = 4\n");
+    CHECK(other.exit_code() == 73);
+    CHECK(other.output().find("config.toml: valid") != std::string::npos);
+    CHECK(other.output().find("they have workers = 3, and the configuration says 4") !=
+          std::string::npos);
+    CHECK(other.output().find("shmipcctl --group " + run.group() + " clean") != std::string::npos);
+    Process gives_up = check("persist = false\nworkers = 4\n");
+    CHECK(gives_up.exit_code() == 0);
+    // And so it is, also with the group stopped.
+    supervisor.signal(SIGTERM);
+    CHECK(supervisor.exit_code() == 0);
+    Process after = check("persist = true\ncapacity = 128\n");
+    CHECK(after.exit_code() == 73);
+    Process next({SHMIPC_SUPERVISOR, "--config", file, "--group", run.group(), "--runtime-dir",
+                  run.directory()});
+    CHECK(next.exit_code() == 73);
+}
+
+TEST_CASE("--check warns of what is valid and most likely not meant") {
+    const SupervisorRun run;
+    static_cast<void>(run.command("[worker.0]\ncommand = [\"a\"]\n"));
+    Process check({SHMIPC_SUPERVISOR, "--check", run.directory() + "/config.toml"});
+    CHECK(check.exit_code() == 0);
+    CHECK(check.output().find("nobody gave workers 1, 2 a command") != std::string::npos);
+    CHECK(check.output().find("config.toml: valid") != std::string::npos);
+}
+
 TEST_CASE("what is refused before the first worker leaves no objects") {
     const SupervisorRun run;
-    Process supervisor =
-        run.start(script_worker(kGood) + "[metrics]\nlisten = \"192.0.2.1:9464\"\n");
-    require_line(supervisor, "192.0.2.1:9464");
+    const std::string control = run.directory() + "/" + run.group() + ".control";
+    REQUIRE(::mkfifo(control.c_str(), 0600) == 0);
+    Process supervisor = run.start(script_worker(kGood));
+    require_line(supervisor, control + ": something that is no socket is there");
     CHECK(supervisor.exit_code() == 71);
     CHECK(run.objects().empty());
 }

@@ -4,9 +4,14 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "control_fixture.hpp"
 #include "run_fixture.hpp"
@@ -83,7 +88,6 @@ TEST_CASE("a file that is wrong changes nothing and says where and why") {
              {generation("two") + "start_limit = \"1ms\"\n", "expected 10ms … 1h"},
              {"slots = 3\n", "'slots' is 3: with 3 workers expected 4 … 64"},
              {"[metrics]\nlisten = \"localhost:1\"\n", "'metrics.listen'"},
-             {"[metrics]\nlisten = \"192.0.2.1:9464\"\n", "192.0.2.1:9464"},
              {"[worker", "config.toml:1:"}}) {
         const std::string& toml = test.first;
         const std::string& expected = test.second;
@@ -105,6 +109,104 @@ TEST_CASE("a file that is wrong changes nothing and says where and why") {
     // And on SIGHUP it is in the log.
     supervisor.signal(SIGHUP);
     require_line(supervisor, "the configuration stays as it was: ");
+}
+
+TEST_CASE("whatever takes the place of the file is refused at once, and the group goes on") {
+    const SupervisorRun run;
+    Process supervisor = run.start(generation("one"));
+    require_line(supervisor, "3/3 workers ready");
+    auto client = connect(run);
+    const std::string file = run.directory() + "/config.toml";
+    std::string deep;
+    for (int i = 0; i < 100'000; ++i) {
+        deep += "a.";
+    }
+    struct Case {
+        std::function<void()> make;
+        const char* expected;
+    };
+    const Case cases[] = {
+        {[] {}, "cannot be read: No such file or directory"},
+        {[&] { REQUIRE(::mkdir(file.c_str(), 0700) == 0); }, "it is a directory"},
+        {[&] { REQUIRE(::mkfifo(file.c_str(), 0600) == 0); }, "it is a FIFO"},
+        {[&] { REQUIRE(::symlink("/dev/zero", file.c_str()) == 0); }, "it is a device"},
+        {[&] { REQUIRE(::symlink("/dev/stdin", file.c_str()) == 0); }, "it is a device"},
+        {[&] {
+             rewrite(run, "");
+             REQUIRE(::truncate(file.c_str(), off_t{1} << 40U) == 0);
+         },
+         "it is larger than 1 MiB"},
+        {[&] { rewrite(run, deep + "a = 1\n"); }, "nests deeper than 32 levels"},
+        {[&] { rewrite(run, std::string(100, '\xff')); }, "config.toml:1:"},
+    };
+    for (const Case& c : cases) {
+        CAPTURE(c.expected);
+        std::filesystem::remove(file);
+        c.make();
+        try {
+            client.call("io.shmipc.Reload");
+            FAIL_CHECK("accepted");
+        } catch (const varlink::CallError& error) {
+            CHECK(error.error() == "io.shmipc.ConfigInvalid");
+            CHECK(text(error.parameters(), "reason").find(c.expected) != std::string::npos);
+        }
+        CHECK(status(client).size() == 3);
+    }
+    std::filesystem::remove(file);
+    rewrite(run, generation("two"));
+    CHECK(client.call("io.shmipc.Reload").at("rolled").as_array().size() == 3);
+}
+
+TEST_CASE("a reload for which there is no memory is refused, and the next one works") {
+    const SupervisorRun run;
+    Process supervisor = run.start(generation("one"));
+    require_line(supervisor, "3/3 workers ready");
+    auto client = connect(run);
+    // Less than the supervisor has: it gets no page more, for a file that takes some.
+    rlimit before{};
+    rlimit none{};
+    REQUIRE(::prlimit(supervisor.pid(), RLIMIT_AS, nullptr, &before) == 0);
+    none.rlim_cur = 1 << 20U;
+    none.rlim_max = before.rlim_max;
+    std::string toml = "[worker]\nenvironment = { A = \"\"";
+    while (toml.size() < 1'000'000) {
+        toml += ", A" + std::to_string(toml.size()) + " = \"some value\"";
+    }
+    toml += " }\n";
+    rewrite(run, toml);
+    REQUIRE(::prlimit(supervisor.pid(), RLIMIT_AS, &none, nullptr) == 0);
+    try {
+        client.call("io.shmipc.Reload");
+        FAIL_CHECK("accepted");
+    } catch (const varlink::CallError& error) {
+        CHECK(error.error() == "io.shmipc.ConfigInvalid");
+        CHECK(text(error.parameters(), "reason").find("not enough memory") != std::string::npos);
+    }
+    REQUIRE(::prlimit(supervisor.pid(), RLIMIT_AS, &before, nullptr) == 0);
+    CHECK(status(client).size() == 3);
+    rewrite(run, generation("two"));
+    CHECK(client.call("io.shmipc.Reload").at("rolled").as_array().size() == 3);
+}
+
+TEST_CASE("a reload warns of what the next start could not do, and of what was hardly meant") {
+    const SupervisorRun run;
+    Process supervisor = run.start("persist = true\n" + generation("one"));
+    require_line(supervisor, "3/3 workers ready");
+    auto client = connect(run);
+    rewrite(run, "persist = true\nworkers = 4\n" + generation("one") +
+                     "[metrics]\nlisten = \"192.0.2.1:9464\"\n");
+    const json::object answer = client.call("io.shmipc.Reload");
+    CHECK(strings(answer.at("applied")) == std::vector<std::string>{"metrics.listen"});
+    CHECK(strings(answer.at("needs_restart")) == std::vector<std::string>{"workers"});
+    const auto warnings = strings(answer.at("warnings"));
+    REQUIRE(warnings.size() == 2);
+    CHECK(warnings[0].find("they have workers = 3, and the configuration says 4") !=
+          std::string::npos);
+    CHECK(warnings[1].find("cannot listen for metrics at '192.0.2.1:9464'") != std::string::npos);
+    require_line(supervisor, "with persist = true group '" + run.group() + "' cannot be started");
+    // Taken back.
+    rewrite(run, generation("one"));
+    CHECK(strings(client.call("io.shmipc.Reload").at("warnings")).empty());
 }
 
 TEST_CASE("what can change live does, what needs a restart is named and stays") {

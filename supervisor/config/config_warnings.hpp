@@ -1,0 +1,15 @@
+// What a configuration says that is valid, and most likely not meant. Pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "config.hpp"
+
+namespace shmipc::supervisor {
+
+/// Sentences, each with the place in the file where there is one: a worker that falls back to the
+/// stock program in a group of other programs; a name in braces that stands for nothing. Bounded.
+std::vector<std::string> warnings_of(const Config& config);
+
+}  // namespace shmipc::supervisor

@@ -8,11 +8,13 @@
 #include <string>
 #include <string_view>
 
+#include <shmipc/detail/standard_descriptors.hpp>
 #include <shmipc/error.hpp>
 #include <shmipc/log.hpp>
 #include <shmipc/os.hpp>
 
-#include <fcntl.h>
+#include <boost/system/system_error.hpp>
+
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -35,17 +37,9 @@ namespace {
 using namespace shmipc;
 using namespace shmipc::supervisor;
 
-/// Undoes what was inherited and would harm: closed standard descriptors, blocked or ignored
-/// signals; and keeps off signals that are not for us.
-void prepare_process() {
-    // Otherwise the next file that is opened would become standard output.
-    while (true) {
-        const int fd = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-        if (fd < 0 || fd > STDERR_FILENO) {
-            const os::Fd surplus(fd);
-            break;
-        }
-    }
+/// Undoes what was inherited and would harm: blocked or ignored signals; and keeps
+/// off signals that are not for us.
+void prepare_signals() {
     struct sigaction action {};
     action.sa_handler = SIG_DFL;
     ::sigaction(SIGCHLD, &action, nullptr);  // ignored, the kernel would reap behind our back
@@ -103,6 +97,12 @@ ExitCode run(const Options& options, ServiceManager& manager) {
                         (holder != 0 ? std::to_string(holder) : "unknown") + ", lock " +
                         files.lock);
     }
+    if (::access("/proc/self/stat", R_OK) != 0) {
+        log::log(log::Level::kWarning, log::Event::kMessage,
+                 "there is no /proc here: what leaves a worker's process group may outlive the "
+                 "worker, a debugger at work is not seen, and programs are found in PATH alone; "
+                 "mount it (mount -t proc proc /proc)");
+    }
     if (!Kin::adopt_orphans()) {
         log::log(log::Level::kWarning, log::Event::kMessage,
                  "prctl(PR_SET_CHILD_SUBREAPER): refused; what leaves a worker's process group may "
@@ -130,10 +130,14 @@ ExitCode code_of(const Error& error) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    // First of all: otherwise the next file that is opened would become standard output.
+    if (!os::open_standard_descriptors()) {
+        return to_number(ExitCode::kSystem);  // and no way to say why
+    }
     if (argc > 0 && std::string_view(argv[0]) == kGuardName) {
         return run_guard(argc, argv);
     }
-    prepare_process();
+    prepare_signals();
     ServiceManager manager = ServiceManager::from_environment();
     ExitCode code = ExitCode::kInternal;
     const auto failed = [&](ExitCode with, const std::string& text) {
@@ -144,6 +148,11 @@ int main(int argc, char** argv) {
         code = line.options ? run(*line.options, manager) : line.exit_code;
     } catch (const Error& error) {
         failed(code_of(error), error.text());
+    } catch (const boost::system::system_error& error) {
+        // Of the event loop: it could not get what it needs from the system.
+        const Error why = Error::from_errno(Errc::kSystem, error.code().value(),
+                                            "the system refused the supervisor what it needs");
+        failed(code_of(why), why.text());
     } catch (const std::bad_alloc&) {
         failed(ExitCode::kSystem, "out of memory");
     } catch (const std::exception& error) {

@@ -377,7 +377,7 @@ ExitCode run_group(const DaemonSetup& setup) {
     std::optional<Daemon> daemon;
     try {
         daemon.emplace(setup, *claim, group);
-    } catch (const Error&) {
+    } catch (...) {  // an Error of ours, or the event loop's: descriptors, memory
         // No worker was started: what was made for them has no use.
         leave_group(setup.config, *claim, group.created(), ExitCode::kStartFailed);
         throw;

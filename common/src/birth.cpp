@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <cstddef>
 #include <exception>
 #include <optional>
@@ -15,6 +16,7 @@
 #include <shmipc/error.hpp>
 #include <shmipc/layout.hpp>
 
+#include "held_signal.hpp"
 #include "identity.hpp"
 #include "names.hpp"
 #include "remedy.hpp"
@@ -77,6 +79,7 @@ bool was_used(const Segment& segment, WorkerIndex index, const LockFile& locks) 
 
 /// Makes was_used() say no. What cannot be written is not worth an error: the object goes anyway.
 void mark_unused(int fd) noexcept {
+    const HeldSignal held(SIGXFSZ);  // a limit below what is there already
     constexpr std::uint32_t kNone = 0;
     struct stat status {};
     if (fstat(fd, &status) == 0 &&

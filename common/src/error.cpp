@@ -2,6 +2,8 @@
 
 #include <cerrno>
 
+#include <sys/resource.h>
+
 namespace shmipc {
 
 namespace {
@@ -109,6 +111,33 @@ Errc errc_of(Errc fallback, int error_number) noexcept {
     }
 }
 
+/// " (RLIMIT_… is 8: LimitX=, ulimit -x)", or nothing where this process has no such limit.
+std::string limit_of(__rlimit_resource resource, const char* name, const char* remedy) {
+    rlimit limit{};
+    if (getrlimit(resource, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
+        return {};
+    }
+    return std::string(" (") + name + " is " + std::to_string(limit.rlim_cur) + remedy + ")";
+}
+
+/// Which limit of this process has been met, where the error may come of one.
+std::string describe_limit(int error_number) {
+    switch (error_number) {
+        case EMFILE:
+            return limit_of(RLIMIT_NOFILE, "RLIMIT_NOFILE",
+                            ": raise it with LimitNOFILE= or ulimit -n");
+        case ENFILE:
+            return " (the system's limit: raise it with sysctl fs.file-max)";
+        case EFBIG:
+            return limit_of(RLIMIT_FSIZE, "RLIMIT_FSIZE",
+                            " bytes: raise it with LimitFSIZE= or ulimit -f");
+        case ENOMEM:
+            return limit_of(RLIMIT_AS, "RLIMIT_AS", " bytes: raise it with LimitAS= or ulimit -v");
+        default:
+            return {};
+    }
+}
+
 }  // namespace
 
 const std::error_category& category() noexcept {
@@ -120,8 +149,9 @@ Error::Error(Errc code, const std::string& text)
     : std::system_error(make_error_code(code), text), text_(text) {}
 
 Error Error::from_errno(Errc code, int error_number, const std::string& text) {
-    Error error(errc_of(code, error_number),
-                text + ": " + std::generic_category().message(error_number));
+    Error error(
+        errc_of(code, error_number),
+        text + ": " + std::generic_category().message(error_number) + describe_limit(error_number));
     error.system_errno_ = error_number;
     return error;
 }

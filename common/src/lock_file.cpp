@@ -11,8 +11,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <shmipc/detail/standard_descriptors.hpp>
 #include <shmipc/error.hpp>
 
+#include "held_signal.hpp"
 #include "names.hpp"
 
 namespace shmipc::detail {
@@ -28,6 +30,7 @@ constexpr std::chrono::milliseconds kMakingTimeout{10'000};
 constexpr int kMostTries = 1000;
 
 void write_at(int fd, std::string_view text, off_t offset, const std::string& name) {
+    const HeldSignal held(SIGXFSZ);  // beyond RLIMIT_FSIZE
     const auto written = os::require("cannot write the lock file '" + name + "'",
                                      [&] { return pwrite(fd, text.data(), text.size(), offset); });
     if (static_cast<std::size_t>(written) != text.size()) {
@@ -134,8 +137,8 @@ void LockFile::make(const std::string& group, uid_t owner) {
     }
     if (candidates.empty()) {
         const std::string path = path_of("");
-        const os::Fd file(
-            os::retry([&] { return ::open(path.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, kMode); }));
+        const os::Fd file(os::above_standard(os::retry(
+            [&] { return ::open(path.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, kMode); })));
         if (!file) {
             throw Error::from_errno(
                 Errc::kSystem, errno,

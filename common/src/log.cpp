@@ -284,7 +284,9 @@ void set_tap(Tap tap) {
 }
 
 bool flush(std::chrono::milliseconds patience) noexcept {
-    return front().sink->write_kept(patience);
+    // More would not fit into the clock, or into what poll(2) takes.
+    constexpr std::chrono::milliseconds kMost{std::chrono::hours{24}};
+    return front().sink->write_kept(std::min(patience, kMost));
 }
 
 bool enabled(Level level) noexcept {

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <thread>
 #include <utility>
 
+#include <shmipc/detail/standard_descriptors.hpp>
 #include <shmipc/detail/unix_address.hpp>
 
 #include <fcntl.h>
@@ -18,6 +20,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "held_signal.hpp"
 
 namespace shmipc::log::detail {
 namespace {
@@ -143,7 +147,9 @@ JournalOutput::Sent JournalOutput::send_datagram(std::string_view entry) noexcep
 }
 
 JournalOutput::Sent JournalOutput::send_memfd(std::string_view entry) noexcept {
-    const os::Fd file(::memfd_create("shmipc-log", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    const shmipc::detail::HeldSignal held(SIGXFSZ);  // an entry longer than RLIMIT_FSIZE
+    const os::Fd file(
+        os::above_standard(::memfd_create("shmipc-log", MFD_CLOEXEC | MFD_ALLOW_SEALING)));
     // Sealed, so that journald may read it without fearing that it changes.
     if (!file || !write_all(file.get(), entry) ||
         ::fcntl(file.get(), F_ADD_SEALS,
@@ -175,7 +181,7 @@ bool JournalOutput::connect() noexcept {
         return false;
     }
     if (!socket_) {
-        socket_ = os::Fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+        socket_ = os::Fd(os::above_standard(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)));
         if (!socket_) {
             return false;
         }

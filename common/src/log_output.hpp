@@ -20,6 +20,7 @@
 #include <string>
 #include <string_view>
 
+#include <shmipc/detail/standard_descriptors.hpp>
 #include <shmipc/os.hpp>
 
 namespace shmipc::log::detail {
@@ -42,9 +43,9 @@ class Output {
         // there is none to be had (a terminal of another user after su), poll(2) must do, which
         // loses a race when others fill the pipe between the question and the write.
         if (S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode)) {
-            reopened_ = os::Fd(os::retry([] {
+            reopened_ = os::Fd(os::above_standard(os::retry([] {
                 return ::open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-            }));
+            })));
         }
     }
 

@@ -1,12 +1,10 @@
 #include "membership.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <utility>
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -18,6 +16,7 @@
 #include "birth.hpp"
 #include "fork_guard.hpp"
 #include "identity.hpp"
+#include "ready_pipe.hpp"
 #include "remedy.hpp"
 #include "sleep.hpp"
 
@@ -31,6 +30,20 @@ constexpr std::chrono::milliseconds kUnorderedSleep{10};
 constexpr std::chrono::seconds kVerifyInterval{1};
 /// Bound for a group that is removed and created again and again while we attach.
 constexpr int kAttachTries = 100;
+
+/// Options may say anything; beyond these they would overflow, or make each wait spin. A heart that
+/// beats less often than this is no use to any limit.
+constexpr std::chrono::milliseconds kLongestIdentityTimeout{std::chrono::hours{24}};
+constexpr std::chrono::milliseconds kShortestHeartbeat{1};
+constexpr std::chrono::milliseconds kLongestHeartbeat{std::chrono::hours{1}};
+
+AttachOptions within_bounds(AttachOptions options) {
+    options.identity_timeout =
+        std::clamp(options.identity_timeout, std::chrono::milliseconds{0}, kLongestIdentityTimeout);
+    options.heartbeat_interval =
+        std::clamp(options.heartbeat_interval, kShortestHeartbeat, kLongestHeartbeat);
+    return options;
+}
 
 std::chrono::nanoseconds since_boot() noexcept {
     timespec time{};
@@ -66,7 +79,7 @@ bool has_inode(int fd, std::uint64_t inode) noexcept {
 }  // namespace
 
 Membership::Membership(const GroupConfig& config, WorkerIndex index, AttachOptions options)
-    : config_(config), index_(index), options_(std::move(options)) {
+    : config_(config), index_(index), options_(within_bounds(std::move(options))) {
     config_.check();
     config_.slots = config_.geometry().slots;
     if (to_number(index) >= config_.workers) {
@@ -74,7 +87,6 @@ Membership::Membership(const GroupConfig& config, WorkerIndex index, AttachOptio
                                              std::to_string(to_number(index)) + ": expected 0 to " +
                                              std::to_string(config_.workers - 1));
     }
-    take_ready_descriptor();
     // First: a child that another thread, or on_stale_pin, forks meanwhile must not keep the lock.
     register_for_fork(*this);
     try {
@@ -84,6 +96,8 @@ Membership::Membership(const GroupConfig& config, WorkerIndex index, AttachOptio
         // part or in its own cells.
         recover_producer();
         recover_consumers();
+        // Last: who cannot attach, or is another's worker, has no business with it.
+        ready_pipe_ = take_ready_pipe(config_.name, index_);
     } catch (...) {
         unregister_for_fork(*this);
         throw;
@@ -193,15 +207,16 @@ void Membership::map_all() {
 
 void Membership::recover_producer() {
     layout::Vitals& own = vitals();
-    // Relaxed throughout: descriptions for others, ordered by nothing; the incarnation is written
-    // by the holder of the identity lock alone, and the lock orders it between incarnations.
+    // Relaxed: descriptions for others, ordered by nothing; the incarnation is written by the
+    // holder of the identity lock alone, and the lock orders it between incarnations.
     own.state.store(static_cast<std::uint32_t>(layout::WorkerState::kAttaching),
                     std::memory_order_relaxed);
     own.pid.store(static_cast<std::uint32_t>(getpid()), std::memory_order_relaxed);
     own.started_ns.store(static_cast<std::uint64_t>(since_boot().count()),
                          std::memory_order_relaxed);
     const std::uint32_t incarnation = own.incarnation.load(std::memory_order_relaxed) + 1;
-    own.incarnation.store(incarnation, std::memory_order_relaxed);
+    // Release: who sees the new incarnation does not see the old one's "ready".
+    own.incarnation.store(incarnation, std::memory_order_release);
     const bool registered = register_for_barrier();
     // Release: sleepers that see it rely on the registration.
     own.membarrier.store(registered ? 1 : 0, std::memory_order_release);
@@ -325,6 +340,7 @@ Errc Membership::wait_until(std::span<ConsumerCore* const> channels, Deadline de
                             Found&& found) {
     layout::SharedU32& doorbell = *doorbells_[to_number(index_)];
     protocol::DefaultMemory memory;
+    Interrupts::Heard& heard_interrupts = interrupts_.begin_wait();
     for (;;) {
         check_usable();
         beat();
@@ -346,8 +362,7 @@ Errc Membership::wait_until(std::span<ConsumerCore* const> channels, Deadline de
         if (found()) {
             return Errc::kOk;
         }
-        // Acquire-release: consumed by one wait; what interrupt() came after is seen.
-        if (interrupted_.exchange(false, std::memory_order_acq_rel)) {
+        if (interrupts_.take(heard_interrupts)) {
             return Errc::kInterrupted;
         }
         const auto now = std::chrono::steady_clock::now();
@@ -433,8 +448,8 @@ Errc Membership::wait_for_all(Deadline deadline) {
 }
 
 void Membership::interrupt() noexcept {
-    // Release, with the exchange in wait_until(); before the ring, so that the waiter sees it.
-    interrupted_.store(true, std::memory_order_release);
+    // Before the ring, so that the waiters see it.
+    interrupts_.raise();
     if (!forked_.load(std::memory_order_relaxed)) {
         ring(*doorbells_[to_number(index_)]);
     }
@@ -453,12 +468,7 @@ void Membership::ready() noexcept {
     vitals().state.store(static_cast<std::uint32_t>(layout::WorkerState::kReady),
                          std::memory_order_release);
     beat();
-    if (ready_fd_) {
-        // A supervisor that is gone already cannot be told; its death will be ours soon.
-        [[maybe_unused]] const auto written =
-            os::retry([&] { return ::write(ready_fd_.get(), "\n", 1); });
-        ready_fd_.reset();
-    }
+    tell_ready(ready_pipe_);
 }
 
 Errc Membership::verify() noexcept {
@@ -491,24 +501,7 @@ void Membership::disown_in_child() noexcept {
     // file's.
     identity_.reset();
     locks_.reset();
-    ready_fd_.reset();
-}
-
-void Membership::take_ready_descriptor() noexcept {
-    const char* const text = std::getenv("SHMIPC_READY_FD");
-    if (text == nullptr) {
-        return;
-    }
-    char* end = nullptr;
-    const long fd = std::strtol(text, &end, 10);
-    struct stat status {};
-    // Only a pipe, so that a stale variable does not make us write into some other file.
-    if (end != text && *end == '\0' && fd > STDERR_FILENO && fd <= INT32_MAX &&
-        fstat(static_cast<int>(fd), &status) == 0 && S_ISFIFO(status.st_mode)) {
-        ready_fd_ = os::Fd(static_cast<int>(fd));
-        fcntl(ready_fd_.get(), F_SETFD, FD_CLOEXEC);
-    }
-    unsetenv("SHMIPC_READY_FD");
+    ready_pipe_.reset();
 }
 
 void Membership::check_usable() const noexcept {

@@ -15,6 +15,7 @@
 #include <shmipc/os.hpp>
 #include <shmipc/worker.hpp>
 
+#include "interrupts.hpp"
 #include "lock_file.hpp"
 #include "segment.hpp"
 
@@ -62,7 +63,6 @@ class Membership {
     void map_all();
     void recover_producer();
     void recover_consumers();
-    void take_ready_descriptor() noexcept;
     void check_usable() const noexcept;
     /// Sleeps until `found` says that it is so, after asking `channels` to ring.
     template <class Found>
@@ -89,10 +89,10 @@ class Membership {
     std::atomic<bool> cores_made_{false};  ///< producer_ and consumers_ are complete
     std::vector<Worker::ReclaimedPin> reclaimed_;
     std::atomic<std::size_t> seen_{0};  ///< of consumers_: have been there, as far as was asked
-    std::atomic<bool> interrupted_{false};
+    Interrupts interrupts_;
     std::atomic<bool> name_lost_{false};
     std::atomic<std::int64_t> next_verify_ns_{0};  ///< steady clock
-    os::Fd ready_fd_;
+    os::Fd ready_pipe_;  ///< empty: not started by a supervisor, or told already
 };
 
 }  // namespace shmipc::detail

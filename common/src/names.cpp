@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <shmipc/detail/standard_descriptors.hpp>
 #include <shmipc/error.hpp>
 #include <shmipc/group.hpp>
 
@@ -110,9 +111,9 @@ std::vector<Name> names_of(const std::string& group) {
 std::optional<OpenName> open_plain(const std::string& name, int flags, std::optional<uid_t> owner) {
     const std::string path = path_of(name);
     // Not blocking: a pipe would hold us up until somebody writes into it.
-    os::Fd file(os::retry([&] {
+    os::Fd file(os::above_standard(os::retry([&] {
         return ::open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-    }));
+    })));
     const int error = errno;
     struct stat status {};
     const bool there = file ? fstat(file.get(), &status) == 0 : lstat(path.c_str(), &status) == 0;
@@ -159,8 +160,10 @@ std::vector<Name> with_digits(const std::string& name) {
 std::optional<std::string> give_name(int fd, const std::string& name, uid_t owner) {
     const std::string nameless = "/proc/self/fd/" + std::to_string(fd);
     const auto link = [&](const std::string& as) {
-        return linkat(AT_FDCWD, nameless.c_str(), AT_FDCWD, path_of(as).c_str(),
-                      AT_SYMLINK_FOLLOW) == 0;
+        const std::string path = path_of(as);
+        return linkat(AT_FDCWD, nameless.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0 ||
+               // No /proc, as in a bare chroot. The call that needs none is root's before 6.10.
+               (errno == ENOENT && linkat(fd, "", AT_FDCWD, path.c_str(), AT_EMPTY_PATH) == 0);
     };
     if (link(name)) {
         return name;
@@ -177,6 +180,11 @@ std::optional<std::string> give_name(int fd, const std::string& name, uid_t owne
         }
     }
     const int error = errno;
+    if (error == ENOENT && access("/proc/self/fd", F_OK) != 0) {
+        throw Error(Errc::kSystem, "cannot link '" + name +
+                                       "' in /dev/shm: there is no /proc here, without which only "
+                                       "root can: mount it (mount -t proc proc /proc)");
+    }
     std::string text = "cannot link '" + name + "' in /dev/shm";
     if (const std::string taken = describe_name(name); !taken.empty()) {
         text += ", where that name " + taken;

@@ -1,5 +1,8 @@
 #include <shmipc/os.hpp>
 
+#include <shmipc/detail/standard_descriptors.hpp>
+
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,6 +14,38 @@ void Fd::reset() noexcept {
         // Not retried: Linux closes the descriptor even when close() is interrupted.
         ::close(fd_);
         fd_ = -1;
+    }
+}
+
+int above_standard(int fd) noexcept {
+    if (fd < 0 || fd > STDERR_FILENO) {
+        return fd;
+    }
+    const int above = ::fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    const int error = errno;
+    ::close(fd);
+    errno = error;
+    return above;
+}
+
+bool open_standard_descriptors() noexcept {
+    for (;;) {
+        // Without O_CLOEXEC: else the hole would be there again in whatever is executed. Where
+        // there is no /dev/null, a descriptor with which nothing can be read or written.
+        int fd = retry([] { return ::open("/dev/null", O_RDWR); });
+        if (fd < 0 && errno != EMFILE) {
+            fd = retry([] { return ::open("/", O_PATH); });
+        }
+        if (fd < 0) {
+            // No number is left: those of the standard three are in use then, and this is no
+            // failure of ours, unless not even they may be had.
+            return ::fcntl(STDIN_FILENO, F_GETFD) >= 0 && ::fcntl(STDOUT_FILENO, F_GETFD) >= 0 &&
+                   ::fcntl(STDERR_FILENO, F_GETFD) >= 0;
+        }
+        if (fd > STDERR_FILENO) {
+            ::close(fd);
+            return true;
+        }
     }
 }
 

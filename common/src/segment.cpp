@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <utility>
@@ -15,10 +16,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <shmipc/detail/standard_descriptors.hpp>
 #include <shmipc/error.hpp>
 #include <shmipc/group.hpp>
 #include <shmipc/os.hpp>
 
+#include "held_signal.hpp"
 #include "names.hpp"
 #include "remedy.hpp"
 
@@ -103,9 +106,11 @@ int Segment::fd() const noexcept {
 std::string Segment::create(const std::string& group, WorkerIndex index,
                             const layout::Geometry& geometry, const Generation& generation) {
     const std::string name = object_name(group, index);
+    // Beyond RLIMIT_FSIZE the kernel would kill the program, which could not say why.
+    const HeldSignal held(SIGXFSZ);
     // Mode 0660 less umask.
-    const os::Fd file(
-        os::retry([] { return ::open(kDirectory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0660); }));
+    const os::Fd file(os::above_standard(
+        os::retry([] { return ::open(kDirectory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0660); })));
     if (!file) {
         throw Error::from_errno(
             Errc::kSystem, errno,
@@ -377,12 +382,53 @@ protocol::Channel Mapping::channel() const noexcept {
             base() + geometry_.slots_offset()};
 }
 
+namespace {
+
+std::string link_of(int directory, const char* name) {
+    std::array<char, 512> target{};
+    const ssize_t length = readlinkat(directory, name, target.data(), target.size());
+    return {target.data(), static_cast<std::size_t>(std::max<ssize_t>(length, 0))};
+}
+
+/// Whether the process may be the one that holds the object open as `fd` locked. True also where
+/// nobody lets us look. Its pid is what the holder calls itself, which need not be what it is here.
+bool may_hold(pid_t pid, int fd) {
+    const bool self = pid == getpid();
+    const std::string process = self ? "/proc/self" : "/proc/" + std::to_string(pid);
+    const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir((process + "/fd").c_str()),
+                                                        closedir);
+    if (directory == nullptr) {
+        // Hidden (hidepid=), or no /proc at all? Or another user's, who can have no object of ours?
+        const bool gone = errno == ENOENT && kill(pid, 0) != 0 && errno == ESRCH;
+        struct stat owner {};
+        struct stat object {};
+        const bool others = stat(process.c_str(), &owner) == 0 && fstat(fd, &object) == 0 &&
+                            owner.st_uid != object.st_uid;
+        return !gone && !others;
+    }
+    // By the text of the link: to follow it might mean to wait for somebody's dead file server.
+    const std::string object = link_of(AT_FDCWD, ("/proc/self/fd/" + std::to_string(fd)).c_str());
+    int found = 0;
+    while (const dirent* entry = readdir(directory.get())) {
+        found += link_of(dirfd(directory.get()), entry->d_name) == object ? 1 : 0;
+    }
+    return found > (self ? 1 : 0);  // `fd` itself is one of ours
+}
+
+}  // namespace
+
 std::string describe_last_pid(int fd) {
     std::uint32_t pid = 0;
     constexpr auto kOffset =
         static_cast<off_t>(offsetof(layout::ProducerPart, vitals) + offsetof(layout::Vitals, pid));
     const auto got = os::retry([&] { return pread(fd, &pid, sizeof pid, kOffset); });
-    return got == sizeof pid && pid != 0 ? " (last known pid " + std::to_string(pid) + ")" : "";
+    if (got != sizeof pid || pid == 0) {
+        return {};
+    }
+    const std::string number = std::to_string(pid);
+    return pid <= INT32_MAX && may_hold(static_cast<pid_t>(pid), fd)
+               ? " (last known pid " + number + ")"
+               : " (as pid " + number + " of another pid namespace, such as a container's)";
 }
 
 std::string describe_bytes(std::uint64_t bytes) {

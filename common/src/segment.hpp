@@ -1,8 +1,8 @@
 // One shared-memory object: creating it complete, opening it checked, mapping it with the
-// protection that each part is meant to have. The only user of Boost.Interprocess.
+// protection that each part is meant to have. The only user of Boost.Interprocess, for mappings.
 //
-// Objects and mappings only: Boost's managed segments and mutexes keep locks inside the shared
-// memory, where a death strands them.
+// Mappings only: Boost's managed segments and mutexes keep locks inside the shared memory, where a
+// death strands them; its objects keep any descriptor that they get, also a standard one.
 #pragma once
 
 #include <array>
@@ -119,7 +119,8 @@ class Mapping {
     layout::Geometry geometry_;
 };
 
-/// " (last known pid 4711)" from the object's vital signs, or nothing.
+/// " (last known pid 4711)" from the object's vital signs, of an object that somebody else holds
+/// locked; that it is another pid namespace's where no such process here has it open; or nothing.
 std::string describe_last_pid(int fd);
 
 /// Bytes for people: "1.5 MiB (1572864 bytes)".

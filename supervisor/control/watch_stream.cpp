@@ -1,6 +1,7 @@
 #include "watch_stream.hpp"
 
 #include <cstddef>
+#include <new>
 #include <tuple>
 #include <utility>
 
@@ -38,6 +39,14 @@ void WatchStream::on_change() {
 }
 
 void WatchStream::send(bool all) {
+    try {
+        tell(all);
+    } catch (const std::bad_alloc&) {
+        call_->fail("io.shmipc.control.OutOfMemory");  // the group goes on
+    }
+}
+
+void WatchStream::tell(bool all) {
     if (!call_->open() || !call_->drained()) {
         return;  // at the next interval it is still different from what was told
     }

@@ -45,6 +45,7 @@ class WatchStream : public std::enable_shared_from_this<WatchStream> {
 
   private:
     void send(bool all);
+    void tell(bool all);
     void wait();
 
     Supervisor& supervisor_;

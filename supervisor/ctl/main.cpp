@@ -5,6 +5,7 @@
 #include <iostream>
 #include <stdexcept>
 
+#include <shmipc/detail/standard_descriptors.hpp>
 #include <shmipc/error.hpp>
 #include <shmipc/os.hpp>
 
@@ -70,7 +71,12 @@ int fail(ExitCode code, const std::exception& error) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    // First of all: otherwise the next file that is opened would become standard output.
+    if (!os::open_standard_descriptors()) {
+        return to_number(ExitCode::kFailed);  // and no way to say why
+    }
     std::signal(SIGPIPE, SIG_IGN);  // an error of write() then, see output.hpp
+    std::signal(SIGXFSZ, SIG_IGN);  // the same, beyond RLIMIT_FSIZE
     const CommandLine line = parse_command_line(argc, argv, std::cout, std::cerr);
     if (!line.options) {
         return to_number(line.exit_code);

@@ -1,5 +1,6 @@
 #include "child.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -91,6 +92,16 @@ void leave_terminal() noexcept {
     }
 }
 
+/// Whoever gets a standard descriptor closed takes his own first file for it.
+void ensure_open(int fd, int null) noexcept {
+    const int flags = ::fcntl(fd, F_GETFD);
+    if (flags < 0) {
+        ::dup2(null, fd);
+    } else if ((flags & FD_CLOEXEC) != 0) {
+        ::fcntl(fd, F_SETFD, flags & ~FD_CLOEXEC);
+    }
+}
+
 [[noreturn]] void become(const Birth& birth) noexcept {
     // Still with all signals blocked: one that comes now waits for the new program. Dispositions
     // first, then the mask: the other way round the parent's handlers would run here.
@@ -115,6 +126,8 @@ void leave_terminal() noexcept {
     if (output >= 0 && (::dup2(output, STDOUT_FILENO) < 0 || ::dup2(output, STDERR_FILENO) < 0)) {
         give_up(exec, errno);
     }
+    ensure_open(STDOUT_FILENO, null);
+    ensure_open(STDERR_FILENO, null);
     if (::dup2(null, STDIN_FILENO) < 0 || ::dup2(ready, kReadyDescriptor) < 0 ||
         ::dup3(exec, kExecDescriptor, O_CLOEXEC) < 0 ||
         ::close_range(kExecDescriptor + 1, ~0U, 0) != 0) {
@@ -150,10 +163,17 @@ class AllSignalsBlocked {
 
 Child spawn(const ChildSpec& spec) {
     const std::vector<char*> arguments = pointers(spec.arguments);
-    const std::vector<char*> environment = pointers(spec.environment);
     const os::Fd null(
-        os::require("open(/dev/null)", [] { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }));
+        os::require("open(/dev/null)", [] { return ::open("/dev/null", O_RDWR | O_CLOEXEC); }));
     Pipe ready = make_pipe();
+    std::vector<std::string> variables = spec.environment;
+    if (std::any_of(variables.begin(), variables.end(), [](const std::string& variable) {
+            return variable.starts_with("SHMIPC_READY_FD=");
+        })) {
+        // Whoever is told the number is told which pipe it is: see common/src/ready_pipe.hpp.
+        variables.push_back("SHMIPC_READY_PIPE=" + os::device_and_inode(ready.write.get()));
+    }
+    const std::vector<char*> environment = pointers(variables);
     Pipe exec = make_pipe();
     const Birth birth{.program = spec.program.c_str(),
                       .arguments = arguments.data(),

@@ -70,6 +70,7 @@ std::vector<std::string> child_environment(const Config& config, WorkerIndex ind
     variables["SHMIPC_CAPACITY"] = std::to_string(geometry.capacity);
     variables["SHMIPC_SLOTS"] = std::to_string(geometry.slots);
     variables["SHMIPC_READY_FD"] = std::to_string(kReadyDescriptor);
+    variables.erase("SHMIPC_READY_PIPE");  // which pipe it will be is known when it is made
     if (!context.life.empty()) {
         variables[std::string(kMarkVariable)] = mark_of(context.life, index);
     }
@@ -121,8 +122,9 @@ std::string program_name(const Config& config, WorkerIndex index, const WorkerSe
 }
 
 std::string not_found(const std::string& program, const LaunchContext& context) {
-    return program + ": no such executable beside the supervisor (" + context.own_directory +
-           ") or in PATH";
+    const std::string& beside = context.own_directory;
+    return program + ": no such executable beside the supervisor (" +
+           (beside.empty() ? "unknown, for there is no /proc here" : beside) + ") or in PATH";
 }
 
 std::string why_not_startable(const Config& config, WorkerIndex index,

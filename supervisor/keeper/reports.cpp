@@ -38,19 +38,11 @@ void log_still_stopped(WorkerIndex worker) {
 }
 
 void log_fork_failure(WorkerIndex worker, const Error& error) {
-    std::string_view remedy;
-    switch (error.system_errno()) {
-        case EAGAIN:
-            remedy =
-                "; is the limit of processes reached? See LimitNPROC= and TasksMax= of the "
-                "service, or ulimit -u";
-            break;
-        case EMFILE:
-            remedy = "; raise LimitNOFILE= of the service, or ulimit -n";
-            break;
-        default:
-            break;
-    }
+    // Of too few descriptors the error itself tells the remedy.
+    const std::string_view remedy = error.system_errno() == EAGAIN
+                                        ? "; is the limit of processes reached? See LimitNPROC= "
+                                          "and TasksMax= of the service, or ulimit -u"
+                                        : "";
     log::log(log::Level::kError, log::Event::kWorkerExecFailed,
              title(worker) + " cannot be forked: " + error.text() + std::string(remedy),
              {{"SHMIPC_WORKER", to_number(worker)}, {"ERRNO", error.system_errno()}});

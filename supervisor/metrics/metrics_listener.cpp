@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <new>
 #include <optional>
 #include <set>
 #include <utility>
@@ -117,7 +118,12 @@ void MetricsListener::Connection::on_request(const beast::error_code& error) {
         return;
     }
     if (!error) {
-        response_ = answer(*parser_, listener_->text());
+        try {
+            response_ = answer(*parser_, listener_->text());
+        } catch (const std::bad_alloc&) {
+            stream_.close();  // this request ends, and nothing else
+            return;
+        }
     } else if (auto refusal = refuse(error)) {
         response_ = std::move(*refusal);
     } else {

@@ -23,7 +23,8 @@ inline constexpr std::string_view kNotVarlink = "io.shmipc.control.NotVarlink";
 inline constexpr std::string_view kUnfinished = "io.shmipc.control.Unfinished";
 inline constexpr std::string_view kFlood = "io.shmipc.control.Flood";
 inline constexpr std::string_view kIdle = "io.shmipc.control.Idle";
-// … but not after this: only that call is refused.
+// … but not after these: only that call is refused.
+inline constexpr std::string_view kOutOfMemory = "io.shmipc.control.OutOfMemory";
 inline constexpr std::string_view kUpgradeRefused = "io.shmipc.control.UpgradeRefused";
 
 }  // namespace shmipc::varlink

@@ -1,5 +1,6 @@
 #include "service.hpp"
 
+#include <new>
 #include <string_view>
 #include <utility>
 
@@ -96,6 +97,8 @@ void Service::dispatch(const std::shared_ptr<Call>& call) const {
         method->second(call);
     } catch (const InvalidParameter& invalid) {
         call->fail(kInvalidParameter, {{"parameter", invalid.what()}});
+    } catch (const std::bad_alloc&) {
+        call->fail(kOutOfMemory);  // which is this request's end, and nothing else's
     }
 }
 

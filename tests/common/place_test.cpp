@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <optional>
@@ -109,9 +110,22 @@ TEST_CASE("workers of different pid namespaces, all of them process 1, make one 
             options.identity_timeout = std::chrono::milliseconds{0};
             const Caught caught =
                 catch_error([&] { return Worker::attach(guard.config, kFirst, options); });
-            return is_error(caught, Errc::kIdentityBusy, {guard.config.name}) ? 0 : 1;
+            return is_error(caught, Errc::kIdentityBusy,
+                            {guard.config.name, "as pid 1 of another pid namespace"})
+                       ? 0
+                       : 1;
         });
     });
+    // From outside too: process 1 here is nobody to be stopped.
+    AttachOptions at_once;
+    at_once.identity_timeout = std::chrono::milliseconds{0};
+    const Caught outside =
+        catch_error([&] { return Worker::attach(guard.config, kFirst, at_once); });
+    CHECK(outside.code == Errc::kIdentityBusy);
+    CHECK_MESSAGE(outside.tells({"as pid 1 of another pid namespace"}), outside.text);
+    const Caught removal = catch_error([&] { return Group::remove(guard.config.name); });
+    CHECK(removal.code == Errc::kGroupBusy);
+    CHECK_MESSAGE(removal.tells({"as pid 1 of another pid namespace"}), removal.text);
     const Child::End refused = third.wait();
     CHECK_MESSAGE(refused.status == 0, refused.errors);
 
@@ -148,6 +162,30 @@ TEST_CASE("without processes and locked memory to spare, workers attach and exch
         // To wait for a lock takes a thread.
         const Caught caught = catch_error([&] { return Worker::attach(guard.config, kFirst); });
         return is_error(caught, Errc::kSystem, {"cannot wait for the lock"}) ? 0 : 2;
+    });
+    const Child::End end = child.wait();
+    CHECK_MESSAGE(end.status == 0, end.errors);
+}
+
+TEST_CASE("without /proc a group is made by root, and others are told what is missing") {
+    const GroupGuard guard(2);
+    Child child([&](Child::Line&) {
+        test::mount_own_shm("8m");
+        if (::mount("tmpfs", "/proc", "tmpfs", 0, nullptr) != 0) {
+            return 1;
+        }
+        const Caught caught = catch_error([&] {
+            Worker worker = Worker::attach(guard.config, kFirst);
+            if (worker.producer().publish(kText) != Errc::kOk) {
+                throw Error(Errc::kSystem, "cannot publish");
+            }
+            return worker;
+        });
+        // Whether it may depends on who runs the tests, and on the kernel.
+        return caught.code == Errc::kOk ||
+                       is_error(caught, Errc::kSystem, {"there is no /proc here"})
+                   ? 0
+                   : 2;
     });
     const Child::End end = child.wait();
     CHECK_MESSAGE(end.status == 0, end.errors);

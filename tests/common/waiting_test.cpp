@@ -3,10 +3,13 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <thread>
+#include <vector>
 
+#include <time.h>
 #include <unistd.h>
 
 #include "sleeper.hpp"
@@ -139,6 +142,87 @@ TEST_CASE("an interrupt ends the wait that runs, or else the next one, and only 
     worker.interrupt();
     CHECK(worker.wait_any_newer() == Errc::kOk);
     CHECK(worker.wait_any_newer() == Errc::kOk);
+}
+
+TEST_CASE("an interrupt ends the waits of all threads, and leaves none of them asleep") {
+    constexpr unsigned kRounds = 300;
+    constexpr unsigned kThreads = 3;
+    const GroupGuard guard(kThreads + 1);
+    Worker worker = attach(guard, kFirst);
+    // The usual way to end them: a flag, then the interrupt. Which of them have looked at the flag
+    // already, wait already, or have just been woken is another one in each round.
+    std::atomic<unsigned> stopped{0};
+    std::atomic<unsigned> ended{0};
+    std::atomic<unsigned> overslept{0};
+    const auto wait = [&](unsigned from) {
+        Consumer<Bytes> consumer = worker.consumer(WorkerIndex{from});
+        for (unsigned round = 1; round <= kRounds; ++round) {
+            while (stopped < round) {
+                const Errc outcome =
+                    in_time([&](auto deadline) { return consumer.wait_newer(deadline); });
+                overslept += outcome == Errc::kInterrupted ? 0U : 1U;
+            }
+            ++ended;
+        }
+    };
+    std::vector<std::thread> threads;
+    for (unsigned i = 1; i <= kThreads; ++i) {
+        threads.emplace_back(wait, i);
+    }
+    ::usleep(20'000);  // in the first round they have never waited before: let them begin to
+    for (unsigned round = 1; round <= kRounds; ++round) {
+        stopped = round;
+        worker.interrupt();
+        while (ended < round * kThreads) {
+            std::this_thread::yield();
+        }
+    }
+    for (std::thread& thread : threads) {
+        thread.join();
+    }
+    CHECK(overslept == 0);
+}
+
+TEST_CASE("options beyond all measure neither overflow nor make a wait spin") {
+    const GroupGuard guard(2);
+    using std::chrono::milliseconds;
+    for (const milliseconds extreme :
+         {milliseconds::max(), milliseconds{0}, milliseconds{-1}, milliseconds::min()}) {
+        CAPTURE(extreme.count());
+        AttachOptions options;
+        options.heartbeat_interval = extreme;
+        options.identity_timeout = extreme;
+        Worker worker = Worker::attach(guard.config, kFirst, options);
+        // A second one of a longer timeout waits for the first to go.
+        std::thread later;
+        if (extreme.count() > 0) {
+            later = std::thread([&] {
+                ::usleep(20'000);
+                worker.interrupt();
+            });
+        } else {
+            AttachOptions at_once = options;
+            CHECK(catch_error([&] { return Worker::attach(guard.config, kFirst, at_once); }).code ==
+                  Errc::kIdentityBusy);
+        }
+        const auto used = [] {
+            timespec time{};
+            ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+            return std::chrono::seconds{time.tv_sec} + std::chrono::nanoseconds{time.tv_nsec};
+        };
+        const auto before = used();
+        const auto deadline = std::chrono::steady_clock::now() + 300ms;
+        CHECK(worker.wait_newer({}, extreme.count() > 0 ? Worker::kForever : deadline) ==
+              (extreme.count() > 0 ? Errc::kInterrupted : Errc::kTimeout));
+        CHECK(used() - before < 200ms);  // spinning, it would be all of 300
+        if (later.joinable()) {
+            later.join();
+        }
+    }
+    Worker worker = attach(guard, kFirst);
+    CHECK(worker.wait_for_all(Worker::Deadline::min()) == Errc::kTimeout);
+    CHECK(worker.wait_newer({}, Worker::Deadline::min()) == Errc::kTimeout);
+    CHECK(worker.consumer(kSecond).wait_newer(std::chrono::nanoseconds::min()) == Errc::kTimeout);
 }
 
 namespace {

@@ -98,7 +98,10 @@ class WorkerDeaths {
         const os::Fd tell(ends[1]);
         Child child([&]() -> int {
             become({.command = command(index),
-                    .environment = {"SHMIPC_READY_FD=" + std::to_string(tell.get())},
+                    .environment = {"SHMIPC_GROUP=" + arena_.config().name,
+                                    "SHMIPC_INDEX=" + std::to_string(to_number(index)),
+                                    "SHMIPC_READY_FD=" + std::to_string(tell.get()),
+                                    "SHMIPC_READY_PIPE=" + os::device_and_inode(tell.get())},
                     .inherited = tell.get(),
                     .output = null_.get()});
         });

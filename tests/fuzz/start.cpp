@@ -76,7 +76,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     shmipc::fuzz::Input input(data, size);
     for (const char* const name :
          {"SHMIPC_WORKERS", "SHMIPC_CAPACITY", "SHMIPC_SLOTS", "SHMIPC_INDEX", "SHMIPC_LOG_LEVEL",
-          "SHMIPC_LOG_FORMAT", "SHMIPC_READY_FD"}) {
+          "SHMIPC_LOG_FORMAT", "SHMIPC_READY_FD", "SHMIPC_READY_PIPE"}) {
         set(name, input.text());
     }
     std::vector<std::string> arguments{"program"};

@@ -130,6 +130,35 @@ TEST_CASE("a child is born clean, whatever its parent is like") {
     CHECK(environment == std::vector<std::string>{"environment ONLY=this"});
 }
 
+TEST_CASE("a child has standard output and error, whatever its parent has") {
+    const os::Fd output(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 20));
+    const os::Fd errors(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 20));
+    for (const bool closed : {true, false}) {
+        CAPTURE(closed);
+        if (closed) {
+            ::close(STDOUT_FILENO);
+            ::close(STDERR_FILENO);
+        } else {  // as somebody who opens /dev/null there without thinking of his children
+            ::dup3(output.get(), STDOUT_FILENO, O_CLOEXEC);
+            ::dup3(errors.get(), STDERR_FILENO, O_CLOEXEC);
+        }
+        const Child child = spawn(born());
+        ::dup2(output.get(), STDOUT_FILENO);
+        ::dup2(errors.get(), STDERR_FILENO);
+        CHECK(has(words_of(child), "descriptors 0 1 2 3"));
+        CHECK(WEXITSTATUS(status_of(child)) == 0);
+    }
+}
+
+TEST_CASE("a child is told which pipe it is ready on") {
+    ChildSpec spec = born();
+    spec.environment.emplace_back("SHMIPC_READY_FD=3");
+    const Child child = spawn(spec);
+    CHECK(has(words_of(child),
+              "environment SHMIPC_READY_PIPE=" + os::device_and_inode(child.ready.get())));
+    status_of(child);
+}
+
 TEST_CASE("giving birth leaves the parent's own mask and descriptors as they were") {
     const auto descriptors = [] {
         int count = 0;

@@ -92,10 +92,19 @@ TEST_CASE("the environment tells the worker what it is, and nothing that is mean
     config.workers.emplace(2, own);
     LaunchContext context;
     context.log_format = log::Format::kHuman;
-    context.environment = {"HOME=/h",        "PATH=/usr/bin",      "NOTIFY_SOCKET=/run/n",
-                           "WATCHDOG_PID=1", "WATCHDOG_USEC=1",    "LISTEN_FDS=1",
-                           "LISTEN_PID=1",   "LISTEN_FDNAMES=a",   "SHMIPC_INDEX=9",
-                           "NOTIFY=kept",    "SHMIPC_READY_FD=77", "JOURNAL_STREAM=1:1"};
+    context.environment = {"HOME=/h",
+                           "PATH=/usr/bin",
+                           "NOTIFY_SOCKET=/run/n",
+                           "WATCHDOG_PID=1",
+                           "WATCHDOG_USEC=1",
+                           "LISTEN_FDS=1",
+                           "LISTEN_PID=1",
+                           "LISTEN_FDNAMES=a",
+                           "SHMIPC_INDEX=9",
+                           "NOTIFY=kept",
+                           "SHMIPC_READY_FD=77",
+                           "JOURNAL_STREAM=1:1",
+                           "SHMIPC_READY_PIPE=1:2"};
     const auto two =
         plan_launch(config, WorkerIndex{2}, config.settings_of(WorkerIndex{2}), "w", context)
             .environment;

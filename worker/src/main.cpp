@@ -7,6 +7,7 @@
 #include <iostream>
 #include <string>
 
+#include <shmipc/detail/standard_descriptors.hpp>
 #include <shmipc/error.hpp>
 #include <shmipc/log.hpp>
 #include <shmipc/worker.hpp>
@@ -102,6 +103,11 @@ void run(const shmipc::worker::Options& options) {
 
 int main(int argc, char** argv) {
     using namespace shmipc;
+    // First of all: otherwise the next file that is opened would become standard output.
+    if (!os::open_standard_descriptors()) {
+        return static_cast<int>(ExitCode::kFailed);  // and no way to say why
+    }
+    std::signal(SIGXFSZ, SIG_IGN);  // a log that has reached RLIMIT_FSIZE: lines are dropped
     try {
         const worker::Command command = worker::parse_options(argc, argv);
         if (!command.run) {

@@ -27,6 +27,8 @@ supervisor sets.
 Exit codes: 0 stopped in order; 1 failed; 64 wrong usage; 75 this worker is already running.)";
 
 constexpr std::size_t kMostDigits = 6;
+constexpr std::chrono::nanoseconds kLeastMaxInterval{std::chrono::microseconds{1}};
+constexpr std::chrono::nanoseconds kMostInterval{std::chrono::hours{24}};
 
 // CLI11 checks by functions that return what is wrong, or nothing.
 std::string check_duration(const std::string& text) {
@@ -82,7 +84,8 @@ void add_options(CLI::App& app, Options& options, Texts& texts) {
     app.add_option("--min-interval", texts.min_interval, "Shortest time between two exchanges")
         ->check(check_duration)
         ->capture_default_str();
-    app.add_option("--max-interval", texts.max_interval, "Longest time between two exchanges")
+    app.add_option("--max-interval", texts.max_interval,
+                   "Longest time between two exchanges, 1us to 24h")
         ->check(check_duration)
         ->capture_default_str();
     app.add_option("--log-level", texts.log_level, "debug, info, warning or error")
@@ -119,6 +122,12 @@ void apply(Options& options, const Texts& texts) {
         throw CLI::ValidationError("--index", std::to_string(texts.index) +
                                                   " is not below --workers " +
                                                   std::to_string(options.group.workers));
+    }
+    if (options.max_interval < kLeastMaxInterval || options.max_interval > kMostInterval) {
+        throw CLI::ValidationError("--max-interval",
+                                   "'" + texts.max_interval +
+                                       "' is not within 1us, below which it would "
+                                       "not sleep at all, and 24h");
     }
     if (options.min_interval > options.max_interval) {
         throw CLI::ValidationError("--min-interval", "is longer than --max-interval");

@@ -38,9 +38,10 @@ struct StalePin {
 
 struct AttachOptions {
     /// How long to wait for a predecessor's identity lock, which the kernel drops some time after
-    /// its death (longer the more memory it had mapped).
+    /// its death (longer the more memory it had mapped). Up to a day; negative is none.
     std::chrono::milliseconds identity_timeout{2000};
-    /// How often waiting beats the heart. The supervisor's heartbeat limit must be longer.
+    /// How often waiting beats the heart: 1 ms to 1 h, or the nearer of them. The supervisor's
+    /// heartbeat limit must be longer.
     std::chrono::milliseconds heartbeat_interval{250};
     TimeSource time_source = TimeSource::kCoarse;
     /// Called for each message that the predecessor left pinned, before the pin is reclaimed: the
@@ -121,7 +122,9 @@ class Worker {
     Errc wait_newer(std::span<const WorkerIndex> channels, Deadline deadline = kForever);
     /// The same for all other workers' channels.
     Errc wait_any_newer(Deadline deadline = kForever);
-    /// Makes the wait that runs, or else the next one, return kInterrupted. Async-signal-safe.
+    /// Makes the wait that runs, or else the next one, return kInterrupted: in each thread that
+    /// waits, once. A thread that has not waited before this call counts from its first wait on, if
+    /// others wait. Async-signal-safe.
     void interrupt() noexcept;
 
     /// Tells the supervisor that this worker makes progress: for loops that neither wait nor

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <new>
 #include <optional>
 #include <string>
 
@@ -107,12 +108,16 @@ struct Server {
     }
     std::string text() {
         ++scrapes;
+        if (out_of_memory) {
+            throw std::bad_alloc();
+        }
         return body;
     }
 
     boost::asio::io_context io{1};
     std::string body = "some_metric 1\n";
     int scrapes = 0;
+    bool out_of_memory = false;
     std::optional<MetricsListener> listener;
 };
 

@@ -51,6 +51,16 @@ TEST_CASE("metrics listener: GET and HEAD of /metrics, and nothing else of use")
     CHECK(server.scrapes == 2);
 }
 
+TEST_CASE("metrics listener: a request that there is no memory for ends, and the next is served") {
+    Server server;
+    server.out_of_memory = true;
+    Client client(*server.listener);
+    CHECK(client.send(request("GET /metrics HTTP/1.1")));
+    CHECK(server.run_until([&] { return client.closed(); }));
+    server.out_of_memory = false;
+    CHECK(server.serves());
+}
+
 TEST_CASE("metrics listener: HEAD tells the length of what GET would send, and sends no body") {
     Server server;
     Client client(*server.listener);

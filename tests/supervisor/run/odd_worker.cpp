@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <memory>
@@ -82,6 +84,14 @@ int main(int argc, char** argv) {
         std::ofstream(mark) << "lived\n";
     }
     try {
+        std::unique_ptr<shmipc::Worker> far;
+        if (how == "bridge") {  // member of another group too, and of that one first
+            const shmipc::GroupConfig group{
+                .name = std::string(std::getenv("SHMIPC_GROUP")) + "-far", .workers = 4};
+            const auto index = std::stoul(std::getenv("SHMIPC_INDEX"));
+            far = std::make_unique<shmipc::Worker>(shmipc::Worker::attach(
+                group, shmipc::WorkerIndex{static_cast<std::uint32_t>(index)}));
+        }
         auto worker = shmipc::Worker::attach_from_environment();
         std::unique_ptr<char[]> memory;
         if (how == "dump") {

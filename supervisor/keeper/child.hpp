@@ -2,10 +2,10 @@
 //
 // Between fork and exec only async-signal-safe calls: all that needs memory is prepared before. The
 // child is born with: standard input from /dev/null, standard output and error of the supervisor or
-// as the spec says, descriptor 3 to tell readiness with, and no other; all signals at their
-// defaults and none blocked; a process group of its own, and no terminal (/dev/tty is nobody
-// there); the limit of open files that the supervisor was given; SIGKILL as soon as the supervisor
-// dies.
+// as the spec says, and /dev/null where the supervisor has none; descriptor 3 to tell readiness
+// with, and no other; all signals at their defaults and none blocked; a process group of its own,
+// and no terminal (/dev/tty is nobody there); the limit of open files that the supervisor was
+// given; SIGKILL as soon as the supervisor dies.
 //
 // One thread: the death signal is bound to the thread that forks.
 #pragma once
@@ -25,10 +25,12 @@ namespace shmipc::supervisor {
 /// a newline to it when it is ready, and closes it.
 inline constexpr int kReadyDescriptor = 3;
 
+/// Whoever has SHMIPC_READY_FD in his environment gets SHMIPC_READY_PIPE too, which names the pipe
+/// as "device:inode": a number alone proves nothing once a wrapper has closed what it stood for.
 struct ChildSpec {
     std::string program;                   ///< a path; not looked up
     std::vector<std::string> arguments;    ///< argv, its first included
-    std::vector<std::string> environment;  ///< "NAME=value", nothing is added
+    std::vector<std::string> environment;  ///< "NAME=value"; what is added: see above
     std::optional<rlimit> open_files;      ///< to restore in the child
     /// cgroup.procs of the control group to live in (cgroup.hpp); −1: the supervisor's.
     int group_procs = -1;

@@ -2,14 +2,11 @@
 
 #include <cerrno>
 #include <csignal>
-#include <string_view>
 #include <system_error>
 #include <utility>
 
 #include <shmipc/error.hpp>
 #include <shmipc/units.hpp>
-
-#include <boost/asio/buffer.hpp>
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,8 +21,6 @@ namespace {
 constexpr std::chrono::milliseconds kCoreLook{100};
 /// How often to look whether one that waited beyond its start limit still does.
 constexpr std::chrono::milliseconds kWaitLook{1'000};
-/// A program that writes this much before the newline of readiness is not about to tell it.
-constexpr std::size_t kMostBeforeReady = 4096;
 
 }  // namespace
 
@@ -35,6 +30,7 @@ WorkerKeeper::WorkerKeeper(const Surroundings& surroundings, WorkerIndex index)
       index_(index),
       policy_(surroundings.config.restart, surroundings.random),
       timer_(surroundings.io),
+      ready_timer_(surroundings.io),
       end_timer_(surroundings.io),
       output_(surroundings.io, index) {}
 
@@ -230,45 +226,6 @@ void WorkerKeeper::adopt(Child child) {
                            });
     }
     arm(settings_.start_limit, Event::kStartLimit);
-}
-
-void WorkerKeeper::watch_readiness() {
-    ready_->async_read_some(
-        boost::asio::buffer(ready_bytes_),
-        [this, launch = machine_.launch()](const boost::system::error_code& error,
-                                           std::size_t length) {
-            // A read that was done at once waits in the loop: the worker may have been buried
-            // since.
-            if (launch != machine_.launch() || !ready_ ||
-                error == boost::asio::error::operation_aborted) {
-                return;
-            }
-            if (error) {
-                ready_.reset();  // closed without a word: the start limit judges
-                return;
-            }
-            read_readiness(launch, length);
-        });
-}
-
-void WorkerKeeper::read_readiness(std::uint64_t launch, std::size_t length) {
-    const std::string_view text(ready_bytes_.data(), length);
-    if (text.find('\n') == std::string_view::npos) {
-        before_ready_ += length;
-        if (before_ready_ < kMostBeforeReady) {
-            watch_readiness();
-        } else {
-            ready_.reset();  // else reading its rubbish could keep us busy: the start limit judges
-        }
-        return;
-    }
-    // Told, and so executed: neither pipe has anything to say any more.
-    ready_.reset();
-    exec_.reset();
-    ready_at_ = Clock::now();
-    hang_.begin(*ready_at_);
-    const State before = machine_.state();
-    carry_out(Event::kReady, before, machine_.observe(Event::kReady, launch));
 }
 
 void WorkerKeeper::send(int signal) const {

@@ -128,6 +128,10 @@ class WorkerKeeper {
     void adopt(Child child);
     void watch_readiness();
     void read_readiness(std::uint64_t launch, std::size_t length);
+    void become_ready(std::uint64_t launch);
+    /// Whether it says so in shared memory; looks again and again once it has no pipe left.
+    void look_for_readiness(std::uint64_t launch);
+    [[nodiscard]] bool says_ready() const;
     void bury(std::optional<int> status);
     [[nodiscard]] bool finishes_in_peace() const;
     [[nodiscard]] std::string what_is_left();
@@ -165,9 +169,10 @@ class WorkerKeeper {
     WorkerIndex index_;
     WorkerMachine machine_;
     RestartPolicy policy_;
-    boost::asio::steady_timer timer_;      ///< start limit, backoff and grace exclude each other
-    boost::asio::steady_timer end_timer_;  ///< looks again for what is left
-    std::uint64_t armed_ = 0;              ///< counts what the timer was set to, or cancelled for
+    boost::asio::steady_timer timer_;        ///< start limit, backoff and grace exclude each other
+    boost::asio::steady_timer ready_timer_;  ///< for look_for_readiness()
+    boost::asio::steady_timer end_timer_;    ///< looks again for what is left
+    std::uint64_t armed_ = 0;                ///< counts what the timer was set to, or cancelled for
 
     // The process, if there is one.
     pid_t pid_ = -1;

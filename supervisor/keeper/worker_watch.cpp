@@ -52,7 +52,9 @@ std::optional<ProcessSight> WorkerKeeper::sight() const {
 
 std::string WorkerKeeper::doing(const std::optional<ProcessSight>& sight) const {
     if (!sight) {
-        return "is gone";
+        return ::access("/proc/self/stat", F_OK) == 0
+                   ? "is gone"
+                   : "cannot be looked at, for there is no /proc here";
     }
     return describe_silence(*sight, sight->cpu - cpu_when_silent_.value_or(sight->cpu),
                             hang_.silence());
@@ -126,6 +128,10 @@ std::string WorkerKeeper::why_not_ready(bool look) const {
 }
 
 void WorkerKeeper::watch() {
+    // One with its pipe may say it in shared memory alone too; one without is looked at more often.
+    if (ready_) {
+        look_for_readiness(machine_.launch());
+    }
     if (machine_.state() != State::kRunning) {
         return;
     }

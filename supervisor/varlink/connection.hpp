@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -99,6 +100,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     void queue(const std::string& message);
     void flush();
     void lose();
+    /// There was none for what this client asked: it goes, and the others stay.
+    void out_of_memory();
     void wait_for_input();
     void receive();
     void ended();
@@ -116,7 +119,11 @@ class Connection final : public std::enable_shared_from_this<Connection> {
             const auto connection = self.lock();
             if (connection != nullptr && connection->state_ != State::kClosed &&
                 error != boost::asio::error::operation_aborted) {
-                (*connection.*step)();
+                try {
+                    (*connection.*step)();
+                } catch (const std::bad_alloc&) {
+                    connection->out_of_memory();
+                }
             }
         };
     }

@@ -64,6 +64,16 @@ void Connection::lose() {
     schedule();
 }
 
+void Connection::out_of_memory() {
+    out_ = {};  // first, for what follows
+    in_.clear();
+    if (state_ == State::kServing) {
+        leave({}, "there was no memory for what it asked");
+    } else {
+        close();
+    }
+}
+
 void Connection::wait_for_input() {
     if (!std::exchange(reading_, true)) {
         socket_.async_wait(boost::asio::posix::descriptor_base::wait_read,

@@ -126,6 +126,27 @@ TEST_CASE("a stock worker by hand and shmipcctl run with any of them closed") {
     }
 }
 
+TEST_CASE("a worker whose wrapper has closed the pipe is ready when it says so in shared memory") {
+    const std::string worker = std::string(SHMIPC_WORKER) +
+                               " --group $SHMIPC_GROUP --workers $SHMIPC_WORKERS --index "
+                               "$SHMIPC_INDEX --max-interval 5ms";
+    for (const std::string& wrapper :
+         {"exec 3>&-; exec " + worker, "exec 3>&-; " + worker + "; exit $?",
+          "exec 3>&-; setsid -w " + worker + "; exit $?",
+          // Another file has the number.
+          "exec 3>/dev/null; exec " + worker,
+          // Somebody keeps the pipe open, and says nothing.
+          "sleep 1000 & exec 3>&-; exec " + worker}) {
+        CAPTURE(wrapper);
+        const SupervisorRun run;
+        Process supervisor = run.start(script_worker(wrapper));
+        require_line(supervisor, "3/3 workers ready");
+        supervisor.signal(SIGTERM);
+        CHECK(supervisor.exit_code() == 0);
+        CHECK(run.objects().empty());
+    }
+}
+
 TEST_CASE("a worker that is a member of another group too, and of that one first, becomes ready") {
     const SupervisorRun run;
     Process supervisor =

@@ -20,7 +20,6 @@ namespace json = boost::json;
 constexpr std::size_t kDeepestJson = 32;
 /// journald's for a program's output.
 constexpr int kUsualPriority = 6;
-constexpr std::string_view kContinues = "SHMIPC_CONTINUES";
 constexpr std::string_view kBlanks = " \t\r";
 
 json::object fields_of(const LineSource& source) {
@@ -84,7 +83,7 @@ std::string pass_on(std::string_view line, const LineSource& source, bool contin
     const std::array<log::Field, 5> fields{
         log::Field(kOriginField, kOriginWorker), log::Field("SHMIPC_GROUP", source.group),
         log::Field("SHMIPC_WORKER", to_number(source.worker)),
-        log::Field("SHMIPC_WORKER_PID", source.pid), log::Field(kContinues, 1)};
+        log::Field("SHMIPC_WORKER_PID", source.pid), log::Field("SHMIPC_CONTINUES", 1)};
     log::Relayed relayed{.identifier = source.identifier,
                          .prefix = number,
                          .priority = priority,

@@ -1,4 +1,5 @@
 // Descriptors: whatever a program was started with closed, and whatever it is not allowed to have.
+#include <shmipc/detail/standard_descriptors.hpp>
 #include <shmipc/log.hpp>
 #include <shmipc/observer.hpp>
 #include <shmipc/worker.hpp>

@@ -31,10 +31,12 @@ constexpr int kMostTries = 1000;
 
 void write_at(int fd, std::string_view text, off_t offset, const std::string& name) {
     const HeldSignal held(SIGXFSZ);  // beyond RLIMIT_FSIZE
-    const auto written = os::require("cannot write the lock file '" + name + "'",
-                                     [&] { return pwrite(fd, text.data(), text.size(), offset); });
-    if (static_cast<std::size_t>(written) != text.size()) {
-        throw Error(Errc::kSystem, "cannot write the lock file '" + name + "': too few bytes");
+    while (!text.empty()) {          // a limit is told by the call that comes after what it allows
+        const auto written = os::require("cannot write the lock file '" + name + "'", [&] {
+            return pwrite(fd, text.data(), text.size(), offset);
+        });
+        text.remove_prefix(static_cast<std::size_t>(written));
+        offset += written;
     }
 }
 

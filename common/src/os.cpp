@@ -22,7 +22,8 @@ int above_standard(int fd) noexcept {
         return fd;
     }
     const int above = ::fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    const int error = errno;
+    // EINVAL: the limit allows none above the three.
+    const int error = above < 0 && errno == EINVAL ? EMFILE : errno;
     ::close(fd);
     errno = error;
     return above;

@@ -408,11 +408,17 @@ bool may_hold(pid_t pid, int fd) {
     }
     // By the text of the link: to follow it might mean to wait for somebody's dead file server.
     const std::string object = link_of(AT_FDCWD, ("/proc/self/fd/" + std::to_string(fd)).c_str());
-    int found = 0;
+    // Only what is open for writing, which the link's mode tells: whoever but looks is no holder.
+    const bool ours = self && (fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDONLY;
+    int found = ours ? -1 : 0;  // `fd` itself
     while (const dirent* entry = readdir(directory.get())) {
-        found += link_of(dirfd(directory.get()), entry->d_name) == object ? 1 : 0;
+        struct stat status {};
+        const bool writes =
+            fstatat(dirfd(directory.get()), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+            (status.st_mode & S_IWUSR) != 0;
+        found += writes && link_of(dirfd(directory.get()), entry->d_name) == object ? 1 : 0;
     }
-    return found > (self ? 1 : 0);  // `fd` itself is one of ours
+    return found > 0;
 }
 
 }  // namespace

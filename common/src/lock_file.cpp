@@ -195,6 +195,9 @@ LockFile LockFile::open_or_make(const std::string& group, uid_t owner) {
     }
     for (int i = 0; i < kMostTries; ++i) {
         if (auto file = open(group, owner)) {
+            if (i > 0) {
+                remove_incomplete(group, owner);  // ours perhaps, if another maker was first
+            }
             return std::move(*file);
         }
         make(group, owner);
@@ -202,6 +205,25 @@ LockFile LockFile::open_or_make(const std::string& group, uid_t owner) {
     throw Error(Errc::kGroupBusy, "the lock file of group '" + group +
                                       "' is removed and made again all the time: see which program "
                                       "does so");
+}
+
+/// Removes what a maker has left that died, or was not the first. Whoever would complete one needs
+/// its lock, and looks afterwards whether it is still there.
+void LockFile::remove_incomplete(const std::string& group, uid_t owner) {
+    for (const Name& name : names_of(group)) {
+        if (name.index || name.owner != owner) {
+            continue;
+        }
+        auto opened = detail::open_plain(name.file, O_RDWR, owner);
+        if (!opened) {
+            continue;
+        }
+        const LockFile file(std::move(opened->file), std::move(opened->name));
+        if (!file.is_whole() && file.lock(kMaking, std::chrono::milliseconds{0}) &&
+            !file.is_whole() && file.has_its_name()) {
+            unlink_name(file.name());
+        }
+    }
 }
 
 void LockFile::remove_if_unused(const std::string& group, uid_t owner) const {
@@ -212,6 +234,7 @@ void LockFile::remove_if_unused(const std::string& group, uid_t owner) const {
     });
     if (!used && lock(kIdentities, kAtOnce) && lock(kSupervisor, kAtOnce) && has_its_name()) {
         unlink_name(name_);
+        remove_incomplete(group, owner);
     }
 }
 

@@ -68,6 +68,7 @@ class LockFile {
     LockFile(os::Fd file, std::string name) noexcept;
     static std::optional<LockFile> open_plain(const std::string& group, uid_t owner);
     static void make(const std::string& group, uid_t owner);
+    static void remove_incomplete(const std::string& group, uid_t owner);
     [[nodiscard]] bool is_whole() const noexcept;
     [[nodiscard]] bool others_may_open() const noexcept;
     void complete() const;

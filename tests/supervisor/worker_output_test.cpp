@@ -134,7 +134,9 @@ TEST_CASE("a process that floods waits, and nobody else") {
     std::thread writer([&flood] {
         const std::string lines = "y\ny\ny\ny\ny\ny\ny\ny\n";
         for (int i = 0; i < 20'000; ++i) {
-            (void)::write(flood.get(), lines.data(), lines.size());
+            // Fails when the reader has seen enough.
+            static_cast<void>(
+                os::retry([&] { return ::write(flood.get(), lines.data(), lines.size()); }));
         }
         flood.reset();
     });

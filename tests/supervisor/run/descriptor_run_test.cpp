@@ -127,16 +127,18 @@ TEST_CASE("a stock worker by hand and shmipcctl run with any of them closed") {
 }
 
 TEST_CASE("a worker whose wrapper has closed the pipe is ready when it says so in shared memory") {
-    const std::string worker = std::string(SHMIPC_WORKER) +
-                               " --group $SHMIPC_GROUP --workers $SHMIPC_WORKERS --index "
-                               "$SHMIPC_INDEX --max-interval 5ms";
-    for (const std::string& wrapper :
-         {"exec 3>&-; exec " + worker, "exec 3>&-; " + worker + "; exit $?",
-          "exec 3>&-; setsid -w " + worker + "; exit $?",
+    const std::string worker = SHMIPC_WORKER
+        " --group $SHMIPC_GROUP --workers $SHMIPC_WORKERS --index $SHMIPC_INDEX "
+        "--max-interval 5ms";
+    // %: the worker's command.
+    for (const char* const pattern :
+         {"exec 3>&-; exec %", "exec 3>&-; %; exit $?", "exec 3>&-; setsid -w %; exit $?",
           // Another file has the number.
-          "exec 3>/dev/null; exec " + worker,
+          "exec 3>/dev/null; exec %",
           // Somebody keeps the pipe open, and says nothing.
-          "sleep 1000 & exec 3>&-; exec " + worker}) {
+          "sleep 1000 & exec 3>&-; exec %"}) {
+        std::string wrapper = pattern;
+        wrapper.replace(wrapper.find('%'), 1, worker);
         CAPTURE(wrapper);
         const SupervisorRun run;
         Process supervisor = run.start(script_worker(wrapper));

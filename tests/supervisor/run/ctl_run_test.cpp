@@ -165,8 +165,9 @@ TEST_CASE("a reload ends with 0 if all is applied, and with 1 and the reason if 
                      "[restart]\ninitial = \"1h\"\nmaximum = \"1h\"\n");
     const std::string failed = ctl.run({"reload"}, 1);
     CHECK(contains(failed,
-                   "the roll-out stopped at worker 1, which exited with status 3: those "
-                   "after it keep the old command; worker 0 has the new one"));
+                   "the roll-out stopped at worker 1, which exited with status 3: it was rolled "
+                   "back to its old command, which those after it have too; worker 0 has the new "
+                   "one"));
     CHECK(contains(failed, "autopsy 1"));
     rewrite(run, script_worker(kGood));
     CHECK(contains(ctl.run({"reload"}), "restarted with the new settings: workers 0-2"));
@@ -186,7 +187,7 @@ TEST_CASE("the log level, the metrics and the versions are those of the supervis
     const std::string group = "{group=\"" + run.group() + "\"";
     CHECK(contains(ctl.run({"metrics"}), "\nshmipc_workers_ready" + group + "} 3\n"));
     CHECK(contains(ctl.run({"metrics"}),
-                   "\nshmipc_worker_restarts_total" + group + ",worker=\"2\"} 1\n"));
+                   "\nshmipc_worker_ordered_restarts_total" + group + ",worker=\"2\"} 1\n"));
     CHECK(contains(ctl.run({"version"}),
                    "(group " + run.group() + ", pid " + std::to_string(supervisor.pid()) + ")"));
 }

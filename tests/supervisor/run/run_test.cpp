@@ -61,7 +61,7 @@ TEST_CASE("a killed worker is back at once, and goes on with the next value") {
     // One more if it was killed after publishing, and before it could say so.
     CHECK(next >= before + 1);
     CHECK(next <= before + 2);
-    CHECK(occurrences(supervisor.output(), "workers ready") == 1);
+    CHECK(occurrences(supervisor.output(), "supervisor: 3/3 workers ready") == 1);
 }
 
 TEST_CASE("SIGTERM and SIGINT leave no process, no object, no lock, and exit 0") {

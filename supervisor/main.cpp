@@ -1,6 +1,7 @@
 // shmipc-supervisor: wires its parts together, and turns what goes wrong into an exit code.
 #include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <exception>
 #include <iostream>
 #include <new>
@@ -49,13 +50,33 @@ void prepare_signals() {
     hold_stray_signals();
 }
 
-/// Three or four descriptors for each worker: more than the usual 1024 in large groups. Returns the
-/// limit as it was, for the workers to have.
+/// Descriptors of the supervisor's own: log, locks, sockets, the event loop, some clients, and what
+/// it opens for a moment.
+constexpr rlim_t kOwnDescriptors = 32;
+/// A worker's object, process, output and two pipes while it starts.
+constexpr rlim_t kDescriptorsOfWorker = 5;
+
+/// Raises the limit of open files as far as it may be: large groups need more than the usual 1024.
+/// Returns the limit as it was, for the workers to have.
 std::optional<rlimit> raise_open_files() {
     rlimit before{};
     const bool known = ::getrlimit(RLIMIT_NOFILE, &before) == 0;
     os::raise_descriptor_limit();
     return known ? std::optional(before) : std::nullopt;
+}
+
+/// Throws Error (kSystem) if the limit of open files is below what a group of so many workers
+/// needs. Before anything is made: what is made cannot be removed without a descriptor either.
+void require_open_files(std::uint32_t workers) {
+    rlimit limit{};
+    const rlim_t needed = kOwnDescriptors + workers * kDescriptorsOfWorker;
+    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < needed) {
+        throw Error(Errc::kSystem,
+                    "RLIMIT_NOFILE is " + std::to_string(limit.rlim_cur) + ": expected at least " +
+                        std::to_string(needed) + " open files" +
+                        (workers == 0 ? "" : " for " + std::to_string(workers) + " workers") +
+                        ": raise it with LimitNOFILE= or ulimit -n");
+    }
 }
 
 ExitCode run(const Options& options, ServiceManager& manager) {
@@ -64,6 +85,8 @@ ExitCode run(const Options& options, ServiceManager& manager) {
         early.log_format = log::Format::kHuman;  // for whoever asked, in a pipe too
     }
     log::init(log_options(early));
+    const std::optional<rlimit> open_files = raise_open_files();
+    require_open_files(0);
     Config config;
     try {
         config = load_config(options);
@@ -83,6 +106,7 @@ ExitCode run(const Options& options, ServiceManager& manager) {
         }
         return ExitCode::kOk;
     }
+    require_open_files(config.group.workers);
     const std::string directory = runtime_directory(config.runtime_dir);
     prepare_runtime_directory(directory);
     if (!config.observers.empty()) {
@@ -109,7 +133,7 @@ ExitCode run(const Options& options, ServiceManager& manager) {
                  "outlive the worker");
     }
     LaunchContext context = launch_context(config.log_format);
-    context.open_files = raise_open_files();
+    context.open_files = open_files;
     const ExitCode code = run_group({options, config, context, files, *lock, manager});
     log::log(log::Level::kInfo, log::Event::kSupervisorStopped,
              "stopped, exit code " + std::to_string(to_number(code)));

@@ -6,6 +6,8 @@
 #include <csignal>
 #include <cstddef>
 
+#include <shmipc/detail/standard_descriptors.hpp>
+
 #include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -31,7 +33,8 @@ struct Pipe {
 Pipe make_pipe() {
     int ends[2];
     os::require("pipe2", [&] { return ::pipe2(ends, O_CLOEXEC); });
-    Pipe pipe{os::Fd(ends[0]), os::Fd(ends[1])};
+    // Above the standard ones: become() makes these what the child is to have.
+    Pipe pipe{os::Fd(os::above_standard(ends[0])), os::Fd(os::above_standard(ends[1]))};
     // Only the supervisor's end: the flag belongs to the open end, and the worker's stays blocking.
     os::require("fcntl(F_SETFL)", [&] { return ::fcntl(pipe.read.get(), F_SETFL, O_NONBLOCK); });
     return pipe;
@@ -163,8 +166,9 @@ class AllSignalsBlocked {
 
 Child spawn(const ChildSpec& spec) {
     const std::vector<char*> arguments = pointers(spec.arguments);
-    const os::Fd null(
-        os::require("open(/dev/null)", [] { return ::open("/dev/null", O_RDWR | O_CLOEXEC); }));
+    const os::Fd null(os::require("open(/dev/null)", [] {
+        return os::above_standard(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    }));
     Pipe ready = make_pipe();
     std::vector<std::string> variables = spec.environment;
     if (std::any_of(variables.begin(), variables.end(), [](const std::string& variable) {
@@ -200,7 +204,8 @@ Child spawn(const ChildSpec& spec) {
     ::setpgid(child.pid, child.pid);
     // The pid cannot have been reused: nobody but the caller reaps it. The bare call, because glibc
     // 2.36 declares its wrapper without C linkage.
-    child.pidfd = os::Fd(static_cast<int>(::syscall(SYS_pidfd_open, child.pid, 0)));
+    child.pidfd =
+        os::Fd(os::above_standard(static_cast<int>(::syscall(SYS_pidfd_open, child.pid, 0))));
     child.ready = std::move(ready.read);
     child.exec = std::move(exec.read);
     return child;

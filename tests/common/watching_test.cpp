@@ -257,9 +257,11 @@ TEST_CASE("an observer that copies reads the same messages, and grows only to th
 
 TEST_CASE("an observer that copies outlives whatever a worker does to its object") {
     const GroupGuard guard(3, 100);
-    Worker worker = Worker::attach(guard.config, kSecond);
-    Producer<std::uint32_t> producer = worker.producer<std::uint32_t>();
-    REQUIRE(producer.publish(7) == Errc::kOk);
+    {  // gone before the others' objects are broken: it maps them
+        Worker worker = Worker::attach(guard.config, kSecond);
+        Producer<std::uint32_t> producer = worker.producer<std::uint32_t>();
+        REQUIRE(producer.publish(7) == Errc::kOk);
+    }
     const auto reads_second = [](Observer& observer) {
         Observer::Message message;
         return observer.read(kSecond, message) == Errc::kOk && message.bytes.size() == 4;

@@ -417,7 +417,7 @@ TEST_CASE("how many workers a start requires is a number of the group's, or all"
     }
     const Config config = read_config("workers = 3\n[restart]\nstart_requires = 4", "x.toml");
     CHECK_THROWS_WITH_AS(check_config(config),
-                         "x.toml:3:1: 'restart.start_requires' is 4: the group has 3 workers; "
+                         "x.toml:3:18: 'restart.start_requires' is 4: the group has 3 workers; "
                          "expected 1 … 3, or \"all\"",
                          ConfigError);
 }

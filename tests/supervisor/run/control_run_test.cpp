@@ -642,10 +642,11 @@ TEST_CASE(
         REQUIRE(::lstat(control_path(run).c_str(), &status) == 0);
         CHECK((status.st_mode & 07777U) == 0660);
     }
-    Process refused = run.start("observers = \"no-such-group\"\n" + script_worker(kGood));
+    const SupervisorRun other;
+    Process refused = other.start("observers = \"no-such-group\"\n" + script_worker(kGood));
     CHECK(refused.exit_code() == 71);
     CHECK(occurrences(refused.output(), "groupadd no-such-group") == 1);
-    CHECK(run.objects().empty());
+    CHECK(other.objects().empty());
 }
 
 TEST_CASE("an autopsy of many deaths comes in parts if asked, and else with the last ones") {

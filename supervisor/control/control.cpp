@@ -24,7 +24,6 @@ namespace shmipc::supervisor {
 namespace {
 
 using namespace std::chrono_literals;
-namespace json = boost::json;
 
 constexpr mode_t kSocketMode = 0660;
 /// With observers each connection is judged.

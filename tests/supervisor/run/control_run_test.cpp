@@ -331,7 +331,7 @@ TEST_CASE("what is ordered is neither a death nor a restart") {
         CHECK(end.at("ordered").as_bool());
     }
     const std::string metrics = text(client.call("io.shmipc.Metrics"), "text");
-    const std::string worker = "{group=\"" + run.group() + "\",worker=\"2\"";
+    const std::string worker = "{group=\"" + run.group() + R"(",worker="2")";
     for (const std::string& line : {"shmipc_worker_restarts_total" + worker + "} 0\n",
                                     "shmipc_worker_deaths_total" + worker + ",how=\"exited\"} 0\n",
                                     "shmipc_worker_ordered_restarts_total" + worker + "} 2\n",

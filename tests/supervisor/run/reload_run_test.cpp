@@ -157,7 +157,15 @@ TEST_CASE("whatever takes the place of the file is refused at once, and the grou
     CHECK(client.call("io.shmipc.Reload").at("rolled").as_array().size() == 3);
 }
 
-TEST_CASE("a reload for which there is no memory is refused, and the next one works") {
+// AddressSanitizer's allocator ends a program for which there is no memory.
+#ifdef __SANITIZE_ADDRESS__
+constexpr bool kOutlivesWant = false;
+#else
+constexpr bool kOutlivesWant = true;
+#endif
+
+TEST_CASE("a reload for which there is no memory is refused, and the next one works" *
+          doctest::skip(!kOutlivesWant)) {
     const SupervisorRun run;
     Process supervisor = run.start(generation("one"));
     require_line(supervisor, "3/3 workers ready");

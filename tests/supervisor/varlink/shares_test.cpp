@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -57,7 +58,7 @@ class OtherUser {
         char served = 0;
         REQUIRE(::read(told[0], &served, 1) == 1);
         ::close(told[0]);
-        served_ = served;
+        served_ = static_cast<unsigned char>(served);
     }
     ~OtherUser() {
         end_.reset();

@@ -106,7 +106,7 @@ void write_message_json(WorkerIndex worker, const Observer::Message& message,
     }
     std::string line = json_line(head);
     line.resize(line.size() - 2);  // without "}" and the newline
-    line += ",\"bytes\":\"";
+    line += R"(,"bytes":")";
     for (std::span<const std::byte> rest(message.bytes); !rest.empty();) {
         const auto piece = rest.first(std::min(rest.size(), kPiece));
         write(line += hexadecimal(piece, ""));

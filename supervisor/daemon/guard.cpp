@@ -81,6 +81,7 @@ void Guard::start() {
     }
     const std::array<char*, 3> arguments{name.data(), file_.data(), nullptr};
     std::vector<char*> environment;
+    environment.reserve(variables.size() + 1);
     for (std::string& variable : variables) {
         environment.push_back(variable.data());
     }

@@ -69,7 +69,7 @@ std::string loader_of_program(int file, const std::string& head) {
         if (segment.p_type == PT_INTERP && segment.p_filesz > 1 && segment.p_filesz <= kHead) {
             const std::string name =
                 read_at(file, segment.p_filesz - 1, static_cast<off_t>(segment.p_offset));
-            return name.c_str();
+            return name.substr(0, name.find('\0'));
         }
     }
     return {};

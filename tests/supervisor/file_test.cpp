@@ -22,7 +22,7 @@ using shmipc::test::Scratch;
 
 namespace {
 
-constexpr std::size_t kMost = 64 * 1024;
+constexpr auto kMost = std::size_t{64} * 1024;
 
 std::string error_of(const std::function<void()>& call) {
     try {

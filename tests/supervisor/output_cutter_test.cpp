@@ -88,11 +88,11 @@ TEST_CASE("no more lines are handed out than are asked for, and none is lost") {
         text += std::to_string(i) + "\n";
     }
     std::size_t used = 0;
-    int turns = 0;
+    std::size_t turns = 0;
     while (used < text.size()) {
         used += cutter.feed(std::string_view(text).substr(used), 7, lines.take());
         ++turns;
-        REQUIRE(lines.lines.size() <= 7U * turns);
+        REQUIRE(lines.lines.size() <= 7 * turns);
     }
     CHECK(turns == 143);
     REQUIRE(lines.lines.size() == 1000);

@@ -78,12 +78,12 @@ TEST_CASE("strings and comments do not count, however they end") {
     const std::string dots = repeated(".[{", 100);
     for (const std::string& toml : {
              "a = \"" + dots + "\"\n",
-             "a = \"\\\"" + dots + "\\\\\"\n",
+             R"(a = "\")" + dots + "\\\\\"\n",
              "a = '" + dots + "\\'\n",
-             "a = \"\"\"" + dots + "\n\"\" \\\"\"\"" + dots + "\"\"\"\"\"\n",
+             R"(a = """)" + dots + "\n\"\" \\\"\"\"" + dots + "\"\"\"\"\"\n",
              "a = '''" + dots + "\n'' \\" + dots + "'''''\n",
              "a = \"\" # " + dots + "\n",
-             "# \" ' \"\"\" " + dots + "\nb = ''\n",
+             R"(# " ' """ )" + dots + "\nb = ''\n",
              "\"" + dots + "\" = 1\n",
          }) {
         CAPTURE(toml);

@@ -28,7 +28,7 @@ constexpr unsigned kSubsets = 8;
 
 /// The command, by a shell that has done `first` before.
 std::vector<std::string> after(const std::string& first, std::vector<std::string> command) {
-    command.insert(command.begin(), {"/bin/sh", "-c", first + "; exec \"$0\" \"$@\""});
+    command.insert(command.begin(), {"/bin/sh", "-c", first + R"(; exec "$0" "$@")"});
     return command;
 }
 

@@ -248,7 +248,7 @@ TEST_CASE(
                              " --workers 3 --index 1 --max-interval 5ms";
     Process supervisor =
         run.start(stock_worker() + "start_limit = \"3s\"\n[worker.1]\n" +
-                  "command = [\"/bin/sh\", \"-c\", \"[ -e " + mark + " ] && exec " + real +
+                  R"(command = ["/bin/sh", "-c", "[ -e )" + mark + " ] && exec " + real +
                   "; exit 3\"]\n" + "[restart]\nmaximum = \"500ms\"\nmax_restarts = 0\n");
     const pid_t waiting = require_started(supervisor, 0);
     const std::string line = require_line(supervisor, "0/3 workers ready: ");

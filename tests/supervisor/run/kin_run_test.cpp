@@ -145,7 +145,7 @@ TEST_CASE("a worker in a session of its own is stopped gently, and is gone when 
     const Group group = Group::open(run.group());
     const auto real = group.vital_signs(WorkerIndex{1});
     REQUIRE(real);
-    const pid_t real_pid = static_cast<pid_t>(real->pid);
+    const auto real_pid = static_cast<pid_t>(real->pid);
     CHECK(::getsid(real_pid) == real_pid);
     supervisor.signal(SIGTERM);
     CHECK(supervisor.exit_code() == 0);

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 #include <string_view>
 
 #include <sys/ptrace.h>
@@ -60,8 +61,9 @@ void daemonize(const char* self, bool bare) {
             ::close(told[0]);
             ::close(told[1]);
             if (bare) {
-                char* const arguments[] = {const_cast<char*>(self), const_cast<char*>("stay"),
-                                           nullptr};
+                std::string program(self);
+                std::string word("stay");
+                char* const arguments[] = {program.data(), word.data(), nullptr};
                 char* const nothing[] = {nullptr};
                 ::execve(self, arguments, nothing);
             }

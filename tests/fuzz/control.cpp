@@ -51,7 +51,7 @@ class Service {
                       config_of(arena_.config())),
           reloader_(io_, supervisor_,
                     {.load = [this] { return config_of(arena_.config()); },
-                     .prepare = [](const Config&) {}}),
+                     .prepare = [](const Config&) { return std::vector<std::string>{}; }}),
           control_({.io = io_,
                     .supervisor = supervisor_,
                     .reloader = reloader_,

@@ -229,7 +229,10 @@ Config read_config(std::string_view text, const std::string& name) {
 Config read_config_file(const std::string& path) {
     std::string text;
     try {
-        text = read_regular_file(path, kMostConfigBytes, Links::kFollow);
+        // The usual name for no file at all: nothing is opened for it.
+        if (path != "/dev/null") {
+            text = read_regular_file(path, kMostConfigBytes, Links::kFollow);
+        }
     } catch (const Error& error) {
         throw ConfigError(error.text());
     }

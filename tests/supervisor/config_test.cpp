@@ -216,6 +216,7 @@ TEST_CASE("a file that cannot be read is an error that says why") {
     CHECK_THROWS_WITH_AS(read_config_file("/dev/zero"),
                          "/dev/zero: cannot be read: it is a device, expected a regular file",
                          ConfigError);
+    CHECK(read_config_file("/dev/null").group.name == "shmipc");  // as if there were no file
 }
 
 TEST_CASE("a text that nests a hundred thousand levels deep is refused, in each form") {

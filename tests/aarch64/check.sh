@@ -29,6 +29,9 @@ readonly cannot_pass=(
     # It ignores MADV_DONTFORK, so a child keeps its parent's mappings, and with them the lock.
     'a child and a grandchild that outlive a killed worker*'
     'a child that is forked while its parent attaches*'
+    'the pipe waits for the membership that it was given to*'
+    # It keeps RLIMIT_AS to itself.
+    'without addresses for its objects*'
     # Its sendmsg() sends nothing, and says that all went well, where there is only a descriptor.
     'newlines?*binary values and entries beyond a datagram*'
 )

@@ -23,6 +23,7 @@
 
 #include "keeper/kin.hpp"
 #include "keeper/proc_text.hpp"
+#include "shared/file.hpp"
 #include "shared/text.hpp"
 
 namespace shmipc::supervisor {
@@ -211,25 +212,10 @@ void LifeFile::write() const {
         }
         text += std::to_string(pid) + " " + std::to_string(started) + "\n";
     }
-    const std::string fresh = path_ + ".new";
     try {
-        ::unlink(fresh.c_str());
-        {
-            // Made anew, and so a regular file of ours: the life's name is nobody else's to know.
-            const os::Fd file(os::require("open(" + fresh + ")", [&] {
-                return ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-            }));
-            const auto written = os::require("write(" + fresh + ")", [&] {
-                return ::write(file.get(), text.data(), text.size());
-            });
-            if (static_cast<std::size_t>(written) != text.size()) {
-                throw Error::from_errno(Errc::kSystem, ENOSPC, "write(" + fresh + ")");
-            }
-        }
-        os::require("rename(" + fresh + ")",
-                    [&] { return ::rename(fresh.c_str(), path_.c_str()); });
+        // The life's name is nobody else's to know.
+        replace_file(path_, text, 0600);
     } catch (const Error& error) {
-        ::unlink(fresh.c_str());
         log::log(log::Level::kWarning, log::Event::kMessage,
                  "what belongs to the workers cannot be kept for the next supervisor, which will "
                  "not end it if this one is killed: " +

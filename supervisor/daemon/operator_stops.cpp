@@ -40,18 +40,6 @@ std::string text_of(const std::string& path) {
     }
 }
 
-void write_file(const std::string& path, const std::string& text) {
-    const os::Fd file(os::require("open(" + path + ")", [&] {
-        return ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-    }));
-    const auto written = os::require("write(" + path + ")",
-                                     [&] { return ::write(file.get(), text.data(), text.size()); });
-    if (static_cast<std::size_t>(written) != text.size()) {
-        // Cut within a number it would name another worker.
-        throw Error::from_errno(Errc::kSystem, ENOSPC, "write(" + path + ")");
-    }
-}
-
 }  // namespace
 
 OperatorStops::OperatorStops(std::string path, std::uint32_t workers) : path_(std::move(path)) {
@@ -118,18 +106,7 @@ void OperatorStops::write() const {
     for (const std::uint32_t number : stopped_) {
         text += std::to_string(number) + "\n";
     }
-    const std::string fresh = path_ + ".new";
-    // What a supervisor that was killed left, or anything else that has this name; what cannot be
-    // removed, such as a directory, is told by open().
-    ::unlink(fresh.c_str());
-    try {
-        write_file(fresh, text);
-        os::require("rename(" + fresh + ")",
-                    [&] { return ::rename(fresh.c_str(), path_.c_str()); });
-    } catch (const Error&) {
-        ::unlink(fresh.c_str());
-        throw;
-    }
+    replace_file(path_, text, 0640);
 }
 
 }  // namespace shmipc::supervisor

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "shared/file.hpp"
 #include "shared/text.hpp"
 
 namespace shmipc::supervisor {
@@ -116,24 +117,8 @@ void StartFailures::forget() {
 void StartFailures::write() const {
     const std::string text =
         std::to_string(count_) + " " + std::to_string(now().count()) + "\n" + reason_ + "\n";
-    const std::string fresh = path_ + ".new";
     try {
-        // What somebody left there, of whatever kind: it is not opened, and a link not followed.
-        ::unlink(fresh.c_str());
-        {
-            const os::Fd file(os::require("open(" + fresh + ")", [&] {
-                return ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-                              0600);
-            }));
-            const auto written = os::require("write(" + fresh + ")", [&] {
-                return ::write(file.get(), text.data(), text.size());
-            });
-            if (static_cast<std::size_t>(written) != text.size()) {
-                throw Error::from_errno(Errc::kSystem, ENOSPC, "write(" + fresh + ")");
-            }
-        }
-        os::require("rename(" + fresh + ")",
-                    [&] { return ::rename(fresh.c_str(), path_.c_str()); });
+        replace_file(path_, text, 0600);
     } catch (const Error& error) {
         warn(path_, "cannot be written: " + error.text());
     }

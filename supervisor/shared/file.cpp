@@ -110,4 +110,29 @@ std::string read_regular_file(const std::string& path, std::size_t most_bytes, L
     }
 }
 
+void replace_file(const std::string& path, const std::string& text, unsigned mode) {
+    const std::string fresh = path + ".new";
+    // What a process that was killed left, or anything else of this name; what cannot be removed,
+    // such as a directory, is told by open().
+    ::unlink(fresh.c_str());
+    try {
+        {
+            const os::Fd file(os::require("open(" + fresh + ")", [&] {
+                return ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+            }));
+            const auto written = os::require("write(" + fresh + ")", [&] {
+                return ::write(file.get(), text.data(), text.size());
+            });
+            if (static_cast<std::size_t>(written) != text.size()) {
+                // Half a text may mean something else than the whole.
+                throw Error::from_errno(Errc::kSystem, ENOSPC, "write(" + fresh + ")");
+            }
+        }
+        os::require("rename(" + fresh + ")", [&] { return ::rename(fresh.c_str(), path.c_str()); });
+    } catch (const Error&) {
+        ::unlink(fresh.c_str());
+        throw;
+    }
+}
+
 }  // namespace shmipc::supervisor

@@ -31,4 +31,10 @@ os::Fd open_regular_file(const std::string& path, int flags, Links links, unsign
 /// "PATH: cannot be read: " and one of the same reasons, or "it is larger than 1 MiB".
 std::string read_regular_file(const std::string& path, std::size_t most_bytes, Links links);
 
+/// Puts a regular file of ours with `text` and `mode` in the place of whatever is at `path`, in one
+/// instant: it is written as PATH.new, and renamed. What somebody left at that name is not opened,
+/// and a link not followed. Throws Error with the call that failed; `path` is as it was then, and
+/// PATH.new is gone.
+void replace_file(const std::string& path, const std::string& text, unsigned mode);
+
 }  // namespace shmipc::supervisor

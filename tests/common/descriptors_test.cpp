@@ -71,6 +71,7 @@ void limit(__rlimit_resource resource, rlim_t most) {
     ::setrlimit(resource, &limit);
 }
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 rlim_t address_space_in_use() {
     unsigned long pages = 0;
     std::FILE* const file = std::fopen("/proc/self/statm", "re");
@@ -80,6 +81,7 @@ rlim_t address_space_in_use() {
     std::fclose(file);
     return rlim_t{pages} * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE));
 }
+#endif
 
 bool tells(const Caught& caught, std::initializer_list<std::string> parts) {
     const bool good = caught.code == Errc::kSystem && caught.tells(parts);

@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <exception>
 #include <iostream>
+#include <map>
 #include <new>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <shmipc/detail/standard_descriptors.hpp>
 #include <shmipc/error.hpp>
@@ -32,6 +34,7 @@
 #include "run_group.hpp"
 #include "shared/exit_code.hpp"
 #include "shared/runtime_dir.hpp"
+#include "shared/text.hpp"
 
 namespace {
 
@@ -79,6 +82,25 @@ void require_open_files(std::uint32_t workers) {
     }
 }
 
+/// For --check: a start tells it anyway, with what came of it.
+void warn_of_programs(const Config& config) {
+    const LaunchContext context = launch_context(config.log_format);
+    std::map<std::string, std::vector<WorkerIndex>> workers_of;
+    for (std::uint32_t i = 0; i < config.group.workers; ++i) {
+        const WorkerIndex index{i};
+        const std::string why =
+            why_not_startable(config, index, config.settings_of(index), context);
+        if (!why.empty()) {
+            workers_of[why].push_back(index);
+        }
+    }
+    for (const auto& [why, workers] : workers_of) {
+        log::log(log::Level::kWarning, log::Event::kMessage,
+                 "the command of " + name_workers(workers) + " cannot be executed here, by " +
+                     "this user: " + why);
+    }
+}
+
 ExitCode run(const Options& options, ServiceManager& manager) {
     Config early = options.early;
     if (options.check_only && early.log_format == log::Format::kAuto) {
@@ -100,6 +122,7 @@ ExitCode run(const Options& options, ServiceManager& manager) {
         log::log(log::Level::kWarning, log::Event::kMessage, warning);
     }
     if (options.check_only) {
+        warn_of_programs(config);
         std::cout << options.config_file << ": valid\n";
         if (const std::string misfit = misfit_of_objects(config); !misfit.empty()) {
             return fail(manager, ExitCode::kGroup, log::Event::kConfigInvalid, misfit);

@@ -215,6 +215,28 @@ Birth ensure_group(const GroupConfig& config) {
     return {.generation = generation, .created = true};
 }
 
+void undo_birth(const std::string& group, const Generation& generation) noexcept {
+    try {
+        const GroupLock lock(group);
+        const LockFile& locks = lock.file();
+        if (!locks.lock(LockFile::kSupervisor, std::chrono::milliseconds{0})) {
+            return;
+        }
+        const std::vector<Name> found = objects_of(group, geteuid());
+        for (const Name& name : found) {
+            const Segment segment = Segment::open(group, *name.index, Access::kTakePart);
+            if (segment.generation() != generation || was_used(segment, *name.index, locks)) {
+                return;
+            }
+        }
+        for (const Name& name : found) {
+            unlink_name(name.file);
+        }
+    } catch (const std::exception&) {
+        // The error that led here is the one to be told.
+    }
+}
+
 std::string last_pid(const std::string& group, WorkerIndex index, uid_t owner) {
     const auto object = open_name(object_name(group, index), O_RDONLY, owner);
     return object ? describe_last_pid(object->file.get()) : "";

@@ -45,6 +45,11 @@ struct Birth {
 /// Group::create_or_open().
 Birth ensure_group(const GroupConfig& config);
 
+/// For who could not use the group that it has just made: removes it again, unless somebody else
+/// takes part by now, or a supervisor runs it. If that cannot be done either, a whole group stays,
+/// which the next one takes up.
+void undo_birth(const std::string& group, const Generation& generation) noexcept;
+
 /// See Group::remove().
 bool remove_group(const std::string& name);
 

@@ -152,6 +152,10 @@ Group Group::create_or_open(const GroupConfig& config) {
             const bool removed_meanwhile =
                 error.errc() == Errc::kNoGroup || error.errc() == Errc::kGenerationMismatch;
             if (!removed_meanwhile || i == kTries) {
+                if (birth.created) {
+                    state.reset();
+                    detail::undo_birth(config.name, birth.generation);
+                }
                 throw;
             }
         }

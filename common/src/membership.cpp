@@ -90,8 +90,7 @@ Membership::Membership(const GroupConfig& config, WorkerIndex index, AttachOptio
     // First: a child that another thread, or on_stale_pin, forks meanwhile must not keep the lock.
     register_for_fork(*this);
     try {
-        take_identity();
-        map_all();
+        take_part();
         // From here on a death is a death of this incarnation: all that it writes is in its own
         // part or in its own cells.
         recover_producer();
@@ -144,11 +143,31 @@ bool Membership::lock_identity() {
                               identity_->name());
 }
 
+void Membership::take_part() {
+    try {
+        take_identity();
+        map_all();
+    } catch (...) {
+        if (group_is_new_) {
+            consumers_.clear();
+            producer_.reset();
+            doorbells_.clear();
+            mappings_.clear();
+            identity_.reset();
+            locks_.reset();
+            undo_birth(config_.name, generation_);
+        }
+        throw;
+    }
+}
+
 void Membership::take_identity() {
     for (int i = 0; i < kAttachTries; ++i) {
         identity_.reset();
         locks_.reset();
-        generation_ = ensure_group(config_).generation;
+        const Birth birth = ensure_group(config_);
+        generation_ = birth.generation;
+        group_is_new_ = birth.created;
         try {
             identity_ = Segment::open(config_.name, index_, Access::kTakePart);
         } catch (const Error& error) {

@@ -58,6 +58,7 @@ class Membership {
     }
 
   private:
+    void take_part();
     void take_identity();
     bool lock_identity();
     void map_all();
@@ -76,6 +77,7 @@ class Membership {
     WorkerIndex index_;
     AttachOptions options_;
     Generation generation_;
+    bool group_is_new_ = false;        ///< made by this attach
     std::optional<LockFile> locks_;    ///< whose byte of this worker is locked
     std::optional<Segment> identity_;  ///< one's own object, locked as well
     std::uint64_t locks_inode_ = 0;

@@ -180,7 +180,7 @@ inline constexpr std::string_view kControlDescription =
 # A connection on which there was no call for 60 seconds is closed, between two answers: its client
 # sees the end of the stream, and no error; nothing that it asked is lost, and it may connect again.
 # One that waits for an answer, or reads a stream, is not idle.
-# After each of these errors but UpgradeRefused the connection ends.
+# After each of these errors but UpgradeRefused and OutOfMemory the connection ends.
 interface io.shmipc.control
 
 # There are as many connections as may be. The reason says whose.
@@ -195,6 +195,8 @@ error Flood (reason: string)
 # Part of a call came, and 60 seconds long not the rest.
 error Idle (reason: string)
 error UpgradeRefused (reason: string)
+# There is no memory for the answer to this call. The supervisor goes on, and so does the connection.
+error OutOfMemory ()
 )varlink";
 
 }  // namespace shmipc::supervisor

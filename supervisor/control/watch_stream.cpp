@@ -8,6 +8,7 @@
 #include <boost/json/array.hpp>
 
 #include "json_reports.hpp"
+#include "varlink/error_names.hpp"
 
 namespace shmipc::supervisor {
 namespace {
@@ -42,7 +43,7 @@ void WatchStream::send(bool all) {
     try {
         tell(all);
     } catch (const std::bad_alloc&) {
-        call_->fail("io.shmipc.control.OutOfMemory");  // the group goes on
+        call_->fail(varlink::kOutOfMemory);  // the group goes on
     }
 }
 

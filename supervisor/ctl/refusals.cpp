@@ -157,6 +157,12 @@ constexpr Description kDescriptions[] = {
          return "the supervisor does not accept the call: " + given.text("reason") +
                 "; name fewer workers at once, or ranges";
      }},
+    {"io.shmipc.control.OutOfMemory",
+     [](const Parameters&) {
+         return std::string(
+             "the supervisor has no memory for the answer, and goes on without it: ask about fewer "
+             "workers at once, or give it more (MemoryMax= of its unit, ulimit -v)");
+     }},
     {"org.varlink.service.ExpectedMore",
      [](const Parameters& given) {
          return "the supervisor wants " + given.method +

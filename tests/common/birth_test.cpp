@@ -258,6 +258,38 @@ TEST_CASE("a missing object of a group that runs for the first time is an error 
           Errc::kIncompleteGroup);
 }
 
+TEST_CASE("a birth is undone as long as nobody has come to use it") {
+    const GroupGuard guard(3);
+    const detail::Birth birth = detail::ensure_group(guard.config);
+    REQUIRE(birth.created);
+    detail::undo_birth(guard.config.name, detail::Generation::random());  // of another's birth
+    CHECK(guard.files().size() == 3);
+    {
+        std::uint32_t holder = 0;
+        const auto claim = SupervisorClaim::take(guard.config.name, holder);
+        REQUIRE(claim);
+        detail::undo_birth(guard.config.name, birth.generation);
+        CHECK(guard.files().size() >= 3);
+        CHECK(generations(guard.config)[0] == birth.generation);
+    }
+    SUBCASE("nobody") {
+        detail::undo_birth(guard.config.name, birth.generation);
+        CHECK(guard.files().empty());
+    }
+    SUBCASE("somebody who is there") {
+        const Worker worker = Worker::attach(guard.config, WorkerIndex{1});
+        detail::undo_birth(guard.config.name, birth.generation);
+        CHECK(generations(guard.config)[2] == birth.generation);
+    }
+    SUBCASE("somebody who was there") {
+        static_cast<void>(Worker::attach(guard.config, WorkerIndex{1}));
+        detail::undo_birth(guard.config.name, birth.generation);
+        CHECK(generations(guard.config)[2] == birth.generation);
+    }
+    // Nothing is left that holds anybody up.
+    CHECK(Worker::attach(guard.config, WorkerIndex{0}).incarnation() == 1);
+}
+
 TEST_CASE("a group that is not there cannot be opened, and is not made by it") {
     const GroupGuard guard;
     const Caught caught = catch_error([&] { return Group::open(guard.config.name); });

@@ -243,9 +243,32 @@ TEST_CASE(
     CHECK_MESSAGE(end.status == 0, end.errors);
 }
 
+TEST_CASE("who makes a group and has no descriptors to open it takes it back") {
+    const GroupGuard guard(16);
+    Child child([&](Child::Line&) {
+        for (rlim_t most = 3; most < 64; ++most) {
+            limit(RLIMIT_NOFILE, most);
+            const Caught caught = catch_error([&] { return Group::create_or_open(guard.config); });
+            limit(RLIMIT_NOFILE, 64);
+            if (caught.code == Errc::kOk) {
+                return most > 16 ? 0 : 3;
+            }
+            if (!tells(caught, {"RLIMIT_NOFILE is " + std::to_string(most)})) {
+                return 1;
+            }
+            if (!guard.files().empty()) {
+                return 2;
+            }
+        }
+        return 4;
+    });
+    const Child::End end = child.wait();
+    CHECK_MESSAGE(end.status == 0, end.errors);
+}
+
 // A sanitizer has terabytes of addresses mapped.
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-TEST_CASE("without addresses for its objects a worker says so, and nobody is harmed") {
+TEST_CASE("without addresses for its objects a worker says so, and leaves nothing") {
     const GroupGuard guard(2, std::uint64_t{16} << 20U);
     Child child([&](Child::Line&) {
         limit(RLIMIT_AS, address_space_in_use() + (rlim_t{16} << 20U));
@@ -254,6 +277,7 @@ TEST_CASE("without addresses for its objects a worker says so, and nobody is har
     });
     const Child::End end = child.wait();
     CHECK_MESSAGE(end.status == 0, end.errors);
+    CHECK(guard.files().empty());
     CHECK(Worker::attach(guard.config, kFirst).incarnation() == 1);
 }
 #endif

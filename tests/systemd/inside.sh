@@ -101,7 +101,10 @@ restart() {
     systemctl restart shmipc.service
 }
 
-processes() { cat /sys/fs/cgroup/system.slice/shmipc.service/cgroup.procs 2>/dev/null || true; }
+# Also those in groups below it: a delegated unit has one for each worker.
+processes() {
+    find /sys/fs/cgroup/system.slice/shmipc.service -name cgroup.procs -exec cat {} + 2>/dev/null || true
+}
 nothing_left() {
     local left=(/dev/shm/shmipc.* /run/shmipc/* /run/shmipc-*)
     echo "processes: $(processes | tr '\n' ' '); files: ${left[*]}"
@@ -487,10 +490,35 @@ drop_ins() {
     { printf 'workers = 3\n[worker]\n'; stray_command 'echo kept >$STATE_DIRECTORY/{index}'; } | configure
     check 'with the drop-in for a place for files' restart
     check 'workers may write there' test "$(cat /var/lib/my-worker/[012])" = $'kept\nkept\nkept'
+    delegation
     device
     no_drop_in
     configure <<<'workers = 3'
     restart
+}
+helper_of_1() { pgrep -x -f 'sleep 424242'; }
+another_helper() { [[ $(helper_of_1) == +([0-9]) && $(helper_of_1) != "$1" ]]; }
+in_group_of_its_own() {
+    [[ $(</proc/"$(pid_of "$1")"/cgroup) == "0::/system.slice/shmipc.service/worker-$1" ]]
+}
+# What a worker starts may shed group, session, environment and parent: its control group holds it.
+delegation() {
+    local helper
+    drop_in <<<$'[Service]\nDelegate=yes\nProtectControlGroups=no'
+    { printf 'workers = 3\n[worker.1]\n'; stray_command '(setsid env -i /bin/sleep 424242 >/dev/null 2>&1 &)'; } | configure
+    check 'with the drop-in for control groups' restart
+    check 'each worker has one of its own' eventually in_group_of_its_own 2
+    check 'also one that is a script' in_group_of_its_own 1
+    check 'with what it has started' eventually helper_of_1
+    helper=$(helper_of_1)
+    kill -KILL "$(pid_of 1)"
+    check 'that goes with it, and comes back with the next one' eventually another_helper "$helper"
+    check 'all are ready' eventually all_ready
+    kill -KILL "$(property MainPID)"
+    check 'after kill -9 of the supervisor' eventually all_ready
+    check 'there is one helper' eventually another_helper "$helper"
+    check 'systemctl stop' systemctl stop shmipc
+    check 'leaves none' no helper_of_1
 }
 # A container may make no device. What lets a worker open one is the mode and the group of a file, here
 # as there, and that is what the recipe was wrong about.

@@ -59,23 +59,41 @@ class Manager {
         return {"NOTIFY_SOCKET=" + path_};
     }
     /// The first message from now on that contains `text`; empty if none comes.
-    std::string wait_for(const std::string& text) const {
+    [[nodiscard]] std::string wait_for(const std::string& text) const {
+        std::string message;
+        return wait_until([&](const std::string& next) {
+            message = next;
+            return next.find(text) != std::string::npos;
+        })
+                   ? message
+                   : "";
+    }
+    /// Whether a message with each of the texts comes from now on, in whatever order.
+    [[nodiscard]] bool wait_for_all(std::vector<std::string> texts) const {
+        return wait_until([&](const std::string& next) {
+            std::erase_if(texts, [&](const std::string& text) {
+                return next.find(text) != std::string::npos;
+            });
+            return texts.empty();
+        });
+    }
+
+  private:
+    template <typename Done>
+    bool wait_until(Done done) const {
         const auto deadline = std::chrono::steady_clock::now() + kPatience;
         std::array<char, 8192> bytes{};
         while (std::chrono::steady_clock::now() < deadline) {
             pollfd readable{.fd = socket_.get(), .events = POLLIN, .revents = 0};
             ::poll(&readable, 1, 1000);
             const ssize_t length = ::recv(socket_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
-            const std::string message(bytes.data(),
-                                      length > 0 ? static_cast<std::size_t>(length) : 0);
-            if (!message.empty() && message.find(text) != std::string::npos) {
-                return message;
+            if (length > 0 && done(std::string(bytes.data(), static_cast<std::size_t>(length)))) {
+                return true;
             }
         }
-        return "";
+        return false;
     }
 
-  private:
     std::string path_;
     shmipc::os::Fd socket_;
 };
@@ -509,6 +527,8 @@ TEST_CASE("--check warns of what is valid and most likely not meant") {
     Process check({SHMIPC_SUPERVISOR, "--check", run.directory() + "/config.toml"});
     CHECK(check.exit_code() == 0);
     CHECK(check.output().find("nobody gave workers 1, 2 a command") != std::string::npos);
+    CHECK(check.output().find("the command of worker 0 cannot be executed here") !=
+          std::string::npos);
     CHECK(check.output().find("config.toml: valid") != std::string::npos);
 }
 
@@ -552,10 +572,9 @@ TEST_CASE("under a service manager starts that fail one after the other wait lon
     }
     Process fifth(run.command(script_worker(kGood)), manager.environment());
     require_line(fifth, "3/3 workers ready");
-    CHECK(!manager.wait_for("READY=1").empty());
+    // READY with the first worker that is; the status tells each, before it or after.
+    CHECK(manager.wait_for_all({"READY=1", "STATUS=3/3 workers ready, 0 restarts"}));
     CHECK(fifth.output().find("the last") == std::string::npos);
-    // Told with the change, not with the next pass.
-    CHECK(!manager.wait_for("STATUS=3/3 workers ready, 0 restarts").empty());
     fifth.signal(SIGTERM);
     CHECK(fifth.exit_code() == 0);
 }

@@ -230,7 +230,7 @@ std::string_view name_of(Event event) noexcept {
         case Event::kReady:
             return "ready";
         case Event::kDied:
-            return "died";
+            return "ended";
         case Event::kBusy:
             return "busy";
         case Event::kExecFailed:

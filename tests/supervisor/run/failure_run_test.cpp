@@ -195,11 +195,11 @@ TEST_CASE("one worker that cannot be executed ends the start if failures end the
 TEST_CASE("a worker that is not ready in time leaves the others running, and is tried again") {
     const SupervisorRun run;
     Process supervisor = run.start(script_worker(kGood) +
-                                   "start_limit = \"300ms\"\n[worker.2]\n"
+                                   "start_limit = \"2s\"\n[worker.2]\n"
                                    "command = [\"/bin/sh\", \"-c\", \"exec sleep 1000\"]\n");
     require_line(supervisor, "2/3 workers ready: worker 2 ");
     require_line(supervisor, "(2 deaths in a row)");
-    CHECK(supervisor.output().find("was not ready within 300ms: killed") != std::string::npos);
+    CHECK(supervisor.output().find("was not ready within 2s: killed") != std::string::npos);
     CHECK(supervisor.output().find("the start failed") == std::string::npos);
     supervisor.signal(SIGTERM);
     CHECK(supervisor.exit_code() == 0);
@@ -227,7 +227,7 @@ TEST_CASE("a worker that is not ready in time fails the start where all are requ
 
 TEST_CASE("a start counts with as many workers as are required, and not with fewer") {
     const std::string broken = "command = [\"/bin/sh\", \"-c\", \"exit 3\"]\n";
-    const std::string toml = script_worker(kGood) + "start_limit = \"1s\"\n[worker.0]\n" + broken +
+    const std::string toml = script_worker(kGood) + "start_limit = \"2s\"\n[worker.0]\n" + broken +
                              "[worker.2]\n" + broken + "[restart]\nstart_requires = ";
     {
         const SupervisorRun run;
@@ -347,12 +347,12 @@ TEST_CASE("a stop by order during the first start is not held against the next o
 TEST_CASE("a worker that is not ready in time later is killed, which is a death") {
     const SupervisorRun run;
     Process supervisor =
-        run.start(script_worker(good_once(run, "exec sleep 1000")) + "start_limit = \"300ms\"\n");
+        run.start(script_worker(good_once(run, "exec sleep 1000")) + "start_limit = \"2s\"\n");
     const pid_t pid = require_started(supervisor, 1);
     require_line(supervisor, "3/3 workers ready");
     REQUIRE(::kill(pid, SIGKILL) == 0);
     require_line(supervisor, "restarting at once");
-    require_line(supervisor, "was not ready within 300ms: killed");
+    require_line(supervisor, "was not ready within 2s: killed");
     require_line(supervisor, "(2 deaths in a row)");
     supervisor.signal(SIGTERM);
     CHECK(supervisor.exit_code() == 0);

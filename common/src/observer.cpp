@@ -11,6 +11,7 @@
 #include <shmipc/group.hpp>
 #include <shmipc/os.hpp>
 #include <shmipc/protocol/copy.hpp>
+#include <shmipc/protocol/memory.hpp>
 
 #include <unistd.h>
 
@@ -35,7 +36,7 @@ bool read_all(int fd, void* bytes, std::size_t size, std::uint64_t offset) noexc
         size -= static_cast<std::size_t>(got);
     }
     // A read after this one sees nothing older: as the loads of protocol/copy.hpp.
-    std::atomic_thread_fence(std::memory_order_acquire);
+    protocol::NativeMemory().fence(protocol::Step::kCopyFence, std::memory_order_acquire);
     return true;
 }
 

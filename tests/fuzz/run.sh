@@ -20,7 +20,7 @@ run_one() {
     local log=build/fuzz/$target.log
     if [[ $amount == minute ]]; then
         # .ci/run lets it have only the time that others leave: one input may wait for long.
-        options+=("-runs=${minute[$target]}" -timeout=60)
+        options+=("-runs=${minute[$target]}" -timeout=600)
     else
         options+=("-max_total_time=$amount" -timeout=20)
     fi

@@ -105,8 +105,11 @@ make_debian_root "$suite" "$root" "$work" sudo passwd ${cache:+ccache}
 copy_checkout
 if [[ -n $cache ]]; then bring_cache; fi
 printf 'clean: minimal Debian %s (%s) made in %d s\n' "$version" "$suite" $((SECONDS - start))
-enter_root
+held=0
+enter_root || held=$?
+# Also if something failed: the next try need not compile the same once more.
 if [[ -n $cache ]]; then keep_cache; fi
+((held == 0)) || exit "$held"
 mv "$root/home/tester/shmipc/build/package" "$work/packages"
 rm -rf --one-file-system "$root"
 "$here/../systemd/check.sh" "$version" "$work/packages"

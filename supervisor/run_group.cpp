@@ -142,7 +142,7 @@ class Daemon {
         if (console_) {
             console_->start();
         }
-        if (!setup_.manager.present() && ::getpid() != 1) {
+        if (!setup_.manager.is_systemd() && ::getpid() != 1) {
             guard_.emplace(setup_.files.life, setup_.context.life);
             supervisor_.kin().leave_alone(guard_->pid());
         }
@@ -181,8 +181,8 @@ class Daemon {
 
     static std::string start_again(const DaemonSetup& setup) {
         const std::string& group = setup.config.group.name;
-        return setup.manager.present() ? "systemctl restart " + unit_of(group)
-                                       : "shmipc-supervisor --group " + group;
+        return setup.manager.is_systemd() ? "systemctl restart " + unit_of(group)
+                                          : "shmipc-supervisor --group " + group;
     }
 
     void on_launch() {

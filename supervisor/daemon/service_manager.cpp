@@ -62,7 +62,9 @@ ServiceManager::ServiceManager(const std::string& socket,
 }
 
 ServiceManager ServiceManager::from_environment() {
-    return {std::string(variable("NOTIFY_SOCKET")), watchdog_of_environment()};
+    ServiceManager manager(std::string(variable("NOTIFY_SOCKET")), watchdog_of_environment());
+    manager.started_by_systemd_ = variable("SYSTEMD_EXEC_PID") == std::to_string(::getpid());
+    return manager;
 }
 
 void ServiceManager::ready() {

@@ -22,7 +22,8 @@ class ServiceManager {
     /// `socket`: NOTIFY_SOCKET; empty: there is no manager, and nothing is done. `watchdog`: the
     /// time within which it wants to hear from us.
     ServiceManager(const std::string& socket, std::optional<std::chrono::microseconds> watchdog);
-    /// As this process's environment tells (NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID).
+    /// As this process's environment tells (NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID,
+    /// SYSTEMD_EXEC_PID).
     static ServiceManager from_environment();
 
     // These three arrive, if need be at the next pass(), and in their order.
@@ -40,6 +41,10 @@ class ServiceManager {
 
     /// Whether there is one.
     [[nodiscard]] bool present() const noexcept { return static_cast<bool>(socket_); }
+    /// Whether it is systemd, and we are what it started: its commands reach us then, and when we
+    /// die it ends what we leave. A NOTIFY_SOCKET alone may come from a container's shell or from
+    /// a service that merely called us.
+    [[nodiscard]] bool is_systemd() const noexcept { return present() && started_by_systemd_; }
     /// How often pass() has to be called at least; empty: no watchdog.
     [[nodiscard]] std::optional<std::chrono::microseconds> watchdog() const noexcept {
         return watchdog_;
@@ -51,6 +56,7 @@ class ServiceManager {
     [[nodiscard]] bool send(std::string_view text) const noexcept;
 
     os::Fd socket_;  ///< empty: there is no manager
+    bool started_by_systemd_ = false;
     sockaddr_un address_{};
     socklen_t address_length_ = 0;
     std::optional<std::chrono::microseconds> watchdog_;

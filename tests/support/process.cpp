@@ -31,14 +31,21 @@ std::vector<char*> pointers_to(std::vector<std::string>& strings) {
     return result;
 }
 
-/// Ours, but for variables that are added with a value of their own.
+/// What a service manager or a container says to the tests is not meant for what they start.
+bool is_a_managers(const std::string& name) {
+    return name == "NOTIFY_SOCKET=" || name == "SYSTEMD_EXEC_PID=" || name == "JOURNAL_STREAM=" ||
+           name == "INVOCATION_ID=" || name.starts_with("WATCHDOG_") || name.starts_with("LISTEN_");
+}
+
+/// Ours, but for a manager's variables, and those that are added with a value of their own.
 std::vector<std::string> environment_with(const std::vector<std::string>& added) {
     std::vector<std::string> result = added;
     for (char** entry = environ; *entry != nullptr; ++entry) {
         const std::string ours = *entry;
         const std::string name = ours.substr(0, ours.find('=') + 1);
-        if (std::ranges::none_of(
-                added, [&](const std::string& other) { return other.starts_with(name); })) {
+        if (!is_a_managers(name) && std::ranges::none_of(added, [&](const std::string& other) {
+                return other.starts_with(name);
+            })) {
             result.push_back(ours);
         }
     }

@@ -548,7 +548,7 @@ TEST_CASE("under a service manager starts that fail one after the other wait lon
     const std::string toml =
         script_worker("exit 3") + "[restart]\nmax_restarts = 1\ninitial = \"1ms\"\n";
     for (int i = 0; i < 2; ++i) {
-        Process supervisor(run.command(toml), manager.environment());
+        Process supervisor(run.command_of_systemd(toml), manager.environment());
         const std::string said = manager.wait_for("STATUS=failed: the start failed: ");
         CHECK(supervisor.exit_code() == 69);
         CHECK(supervisor.output().find("the last") == std::string::npos);

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -58,18 +59,26 @@ std::size_t zombies_of(pid_t parent) {
     return zombies;
 }
 
-/// The guard beside a supervisor.
+/// The guard beside a supervisor, if there is one now.
+std::optional<pid_t> find_guard(pid_t supervisor) {
+    std::ifstream children("/proc/" + std::to_string(supervisor) + "/task/" +
+                           std::to_string(supervisor) + "/children");
+    for (pid_t child = 0; children >> child;) {
+        std::ifstream name("/proc/" + std::to_string(child) + "/comm");
+        std::string text;
+        if (std::getline(name, text) && text == "shmipc-guard") {
+            return child;
+        }
+    }
+    return std::nullopt;
+}
+
+/// The guard beside a supervisor; -1 if none comes.
 pid_t guard_of(pid_t supervisor) {
     const auto deadline = std::chrono::steady_clock::now() + kPatience;
     while (std::chrono::steady_clock::now() < deadline) {
-        std::ifstream children("/proc/" + std::to_string(supervisor) + "/task/" +
-                               std::to_string(supervisor) + "/children");
-        for (pid_t child = 0; children >> child;) {
-            std::ifstream name("/proc/" + std::to_string(child) + "/comm");
-            std::string text;
-            if (std::getline(name, text) && text == "shmipc-guard") {
-                return child;
-            }
+        if (const auto guard = find_guard(supervisor)) {
+            return *guard;
         }
         std::this_thread::sleep_for(5ms);
     }
@@ -284,4 +293,23 @@ TEST_CASE("a guard that dies is replaced, and leaves no zombie") {
     CHECK(guard_of(supervisor.pid()) > 0);
     supervisor.signal(SIGTERM);
     CHECK(supervisor.exit_code() == 0);
+}
+
+TEST_CASE("only what systemd itself has started goes without a guard") {
+    const SupervisorRun run;
+    const std::vector<std::string> environment{"NOTIFY_SOCKET=" + run.directory() + "/notify"};
+    const std::string toml = script_worker("echo >&3; exec sleep 1000");
+    {
+        // From a container's shell, or called by a service: nobody ends what is left.
+        Process inherited(run.command(toml), environment);
+        require_line(inherited, "3/3 workers ready");
+        CHECK(guard_of(inherited.pid()) > 0);
+        inherited.signal(SIGTERM);
+        CHECK(inherited.exit_code() == 0);
+    }
+    Process service(run.command_of_systemd(toml), environment);
+    require_line(service, "3/3 workers ready");
+    CHECK_FALSE(find_guard(service.pid()));
+    service.signal(SIGTERM);
+    CHECK(service.exit_code() == 0);
 }

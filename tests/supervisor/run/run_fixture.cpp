@@ -2,11 +2,13 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <system_error>
 #include <thread>
 
@@ -50,6 +52,12 @@ std::vector<std::string> SupervisorRun::command(const std::string& toml,
                                      "--group",         group_,         "--runtime-dir",
                                      directory_,        "--log-format", "human"};
     command.insert(command.end(), options.begin(), options.end());
+    return command;
+}
+
+std::vector<std::string> SupervisorRun::command_of_systemd(const std::string& toml) const {
+    std::vector<std::string> command{"/bin/sh", "-c", R"(SYSTEMD_EXEC_PID=$$ exec "$@")", "sh"};
+    std::ranges::copy(this->command(toml), std::back_inserter(command));
     return command;
 }
 

@@ -25,6 +25,8 @@ class SupervisorRun {
     /// The command of a supervisor of this group with human log lines; `toml` is its configuration.
     [[nodiscard]] std::vector<std::string> command(const std::string& toml,
                                                    std::vector<std::string> options = {}) const;
+    /// The same command, told as systemd tells it that systemd itself has started it.
+    [[nodiscard]] std::vector<std::string> command_of_systemd(const std::string& toml) const;
     [[nodiscard]] Process start(const std::string& toml,
                                 std::vector<std::string> options = {}) const {
         return Process(command(toml, std::move(options)));

@@ -279,7 +279,7 @@ TEST_CASE("a consumer cannot write into a message, nor into the header") {
         static_cast<void>(sender.publish({1, 2, 3}));
         const Pinned<Pose> pose = receiver.acquire();
         const Pose* const address = &*pose;
-        for (const std::string& file : other.files()) {
+        for (const std::string& file : other.left()) {
             ::unlink(file.c_str());
         }
         // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast): a stray write, as tested here

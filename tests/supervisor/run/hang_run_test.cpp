@@ -17,10 +17,13 @@ using namespace shmipc::test;
 
 namespace {
 
-/// Two workers: 0 behaves as `how` says in its first life, 1 is idle.
+/// Two workers: 0 behaves as `how` says in its first life, 1 is idle. Time enough to fill half a
+/// gigabyte on a machine with more to do than it can.
 std::string odd(const SupervisorRun& run, const std::string& how, const std::string& limit = "1s") {
     return "workers = 2\n[worker]\ncommand = [\"" SHMIPC_ODD_WORKER "\"]\nheartbeat_limit = \"" +
-           limit + "\"\nstop_grace = \"2s\"\n[worker.0]\ncommand = [\"" SHMIPC_ODD_WORKER "\", \"" +
+           limit +
+           "\"\nstop_grace = \"2s\"\nstart_limit = \"1m\"\n[worker.0]\ncommand = "
+           "[\"" SHMIPC_ODD_WORKER "\", \"" +
            how + "\", \"" + run.directory() + "/lived\"]\n";
 }
 

@@ -80,7 +80,8 @@ keep_cache() {
     parent=$(dirname "$cache")
     mkdir -p "$parent"
     chown -R --reference="$parent" "$root$root_cache"
-    rm -rf --one-file-system "$cache"
+    # Aside first: another build may be writing into it, and makes removing it fail.
+    if [[ -e $cache ]]; then mv "$cache" "$work/old_cache"; fi
     mv "$root$root_cache" "$cache"
 }
 

@@ -67,7 +67,7 @@ nothing_left() {
 
 last_written() { tr -d '\r' <"$output" | sed -nE "s/^$1: write ([0-9]+)\$/\1/p" | tail -n 1; }
 wrote_after_line() {
-    tail -n "+$2" "$output" | tr -d '\r' | sed -nE "s/^$1: write ([0-9]+)\$/\1/p" | head -n 1
+    tail -n "+$2" "$output" | tr -d '\r' | sed -nE "s/^$1: write ([0-9]+)\$/\1/p" | sed -n 1p
 }
 wrote_again() { [[ -n $(wrote_after_line "$1" "$2") ]]; }
 

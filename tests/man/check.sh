@@ -81,7 +81,7 @@ pages=$(cd "$source" && printf '%s\n' {supervisor,worker}/man/*.[0-9] | sed -E '
 same 'pages (left: files, right: list in shmipc(7))' "$(grep -vx 'shmipc 7' <<<"$pages")" \
     "$(sed '/^\.Sh FILES$/,$ d' "$overview_page" | references)"
 for page in "${other_pages[@]}"; do
-    sed -n '/^\.Sh SEE ALSO$/,$ p' "$page" | references | grep -qx 'shmipc 7' ||
+    sed -n '/^\.Sh SEE ALSO$/,$ p' "$page" | references | grep -x 'shmipc 7' >/dev/null ||
         fail "${page##*/} does not refer to shmipc(7)"
     for reference in $(references <"$page" | tr ' ' '.'); do
         grep -qxF "${reference%.*} ${reference##*.}" <<<"$pages" ||

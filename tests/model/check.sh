@@ -92,7 +92,7 @@ names_of() {
 # verdict OUTPUT EXPECTED: prints what pan's output amounts to; returns 1 if it is not as expected.
 verdict() {
     local output=$1 expected=$2 found unreached
-    found=$(sed -n 's/^pan:[0-9]*: //p' "$output" | head -n 1)
+    found=$(sed -n 's/^pan:[0-9]*: //p' "$output" | sed -n 1p)
     if [[ $expected != clean ]]; then
         if [[ $found =~ ^"assertion violated $expected (at depth "[0-9]+")"$ ]]; then
             echo "found: ${found#assertion violated }"
@@ -114,7 +114,7 @@ verdict() {
         echo "no complete report from pan"
         return 1
     fi
-    unreached=$(grep -E '^[[:space:]].*, state [0-9]+, ".*"' "$output" | grep -Fv '"-end-"' | head -n 1 || true)
+    unreached=$(grep -E '^[[:space:]].*, state [0-9]+, ".*"' "$output" | grep -Fv '"-end-"' | sed -n 1p || true)
     if [[ -n $unreached ]]; then
         echo "never reached: ${unreached##*/}"
         return 1

@@ -140,7 +140,7 @@ names_its_release() {
 changelog_begins_with_the_version() {
     local package
     for package in shmipc libshmipc0 libshmipc-dev; do
-        gzip -dc "$root/usr/share/doc/$package/changelog.gz" | head -n 1 | tee /dev/stderr |
+        gzip -dc "$root/usr/share/doc/$package/changelog.gz" | sed -n 1p | tee /dev/stderr |
             grep -F "shmipc ($version) "
     done
 }

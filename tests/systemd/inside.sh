@@ -58,7 +58,8 @@ eventually() {
 
 property() { systemctl show --value --property "$1" "${2:-shmipc.service}"; }
 is() { [[ $(property "$1" "${3:-shmipc.service}") == "$2" ]] || { property "$1" "${3:-shmipc.service}"; false; }; }
-says() { property StatusText | tee /dev/stderr | grep -Eq "$1"; }
+# No grep -q and no head behind a pipe: they end early, and whoever still writes dies of that.
+says() { property StatusText | tee /dev/stderr | grep -E "$1" >/dev/null; }
 
 # Entries of the journal since mark(), as lines of JSON; further arguments are matches. (By time:
 # --after-cursor of systemd 252 passes over one entry too many if there are matches.)
@@ -68,16 +69,16 @@ entries() {
     journalctl --unit shmipc.service --since "$since" --output json --no-pager "$@"
 }
 count_of() { (($(entries "${@:2}" | wc -l) == $1)); }
-logged() { entries "$@" | grep -q . || { entries --output short | tail -n 20; false; }; }
+logged() { entries "$@" | grep . >/dev/null || { entries --output short | tail -n 20; false; }; }
 told() { entries | grep -F "$1" || { entries --output cat | tail -n 20; false; }; }
 # value FIELD: of the first entry on standard input.
-value() { head -n 1 | grep -oP "\"$1\" ?: ?\"\K[^\"]*"; }
+value() { sed -n 1p | grep -oP "\"$1\" ?: ?\"\K[^\"]*"; }
 
 ctl() { shmipcctl "$@"; }
 pid_of() { ctl status "$1" --json | grep -oP '"pid": ?\K[0-9]+' | tail -n 1; }
 number_of() { ctl peek "$1" --json | grep -oP '"value": ?"?\K[0-9]+'; }
-all_ready() { ctl status | head -n 1 | grep -F '3/3 workers ready'; }
-ready_anew() { [[ $(pid_of "$1") != "$2" ]] && ctl status "$1" --json | grep -qE '"state": ?"running"'; }
+all_ready() { ctl status | sed -n 1p | grep -F '3/3 workers ready'; }
+ready_anew() { [[ $(pid_of "$1") != "$2" ]] && ctl status "$1" --json | grep -E '"state": ?"running"' >/dev/null; }
 greater() { echo "$1 > $2?"; (($1 > $2)); }
 
 configure() { cat >"$config"; }
@@ -192,7 +193,7 @@ dying() {
         check "worker $worker is back within a second of kill -9" within_a_second "$worker" "$pid"
         check "worker $worker: its obituary" logged SHMIPC_EVENT=worker_exited "SHMIPC_WORKER=$worker" \
             EXIT_CODE=killed EXIT_STATUS=9 "SHMIPC_WORKER_PID=$pid" MESSAGE_ID=414e79fcf5ac46168db8835b6b01e078
-        entry=$(entries SHMIPC_EVENT=worker_exited | head -n 1)
+        entry=$(entries SHMIPC_EVENT=worker_exited | sed -n 1p)
         check "worker $worker: all promised fields" has_all_fields "$entry"
         check "worker $worker: started, attached and ready again" \
             test "$(entries "SHMIPC_WORKER=$worker" | grep -oE '"worker_(started|attached|ready)"' | sort | tr '\n' ' ')" \
@@ -206,7 +207,7 @@ dying() {
     check 'journalctl SHMIPC_WORKER=2 has its life, told by itself and by the supervisor' \
         test "$(journalctl -u shmipc SHMIPC_WORKER=2 -o json | grep -oE '"SYSLOG_IDENTIFIER" ?: ?"[^"]*"' | sort -u | wc -l)" = 2
     check 'journalctl -o verbose shows the fields' bash -c \
-        'journalctl -u shmipc SHMIPC_EVENT=worker_exited -o verbose | grep -q "SHMIPC_BACKOFF_USEC="'
+        'journalctl -u shmipc SHMIPC_EVENT=worker_exited -o verbose | grep "SHMIPC_BACKOFF_USEC=" >/dev/null'
     check 'nothing in the journal is JSON, or without its unit' \
         test "$(journalctl -u shmipc -o cat | grep -c '^{')" = 0
 }
@@ -540,7 +541,7 @@ camera_worker() {
     printf '[worker.1]\ncommand = ["/bin/sh", "-c", "%s"]\n' \
         "[ -e $camera ] || { echo camera missing; exit 3; }; echo >&\$SHMIPC_READY_FD; exec sleep 100000"
 }
-status_line() { ctl status | head -n 1 | tee /dev/stderr | grep -Eq "$1"; }
+status_line() { ctl status | sed -n 1p | tee /dev/stderr | grep -E "$1" >/dev/null; }
 same_main_after() {
     sleep "$2"
     [[ $(property MainPID) == "$1" && $(property ActiveState) == active ]]

@@ -1,5 +1,5 @@
 // Text that came from anywhere, made fit for a log line: well-formed, bounded, without surprises
-// for the terminal or the parser that reads it. Pure functions; used by log.cpp alone.
+// for the terminal or the parser that reads it. Pure functions; used by log_lines.cpp.
 #pragma once
 
 #include <cstddef>

@@ -1,6 +1,6 @@
 // The supervisor's control socket: io.shmipc (description.hpp) served over Varlink.
 //
-// Owned by main beside the supervisor, on the same Asio loop; nothing blocks. Who may do what:
+// Owned by run_group beside the supervisor, on the same Asio loop; nothing blocks. Who may do what:
 // access.hpp; each order is logged with the uid and pid that the kernel names for the client.
 #pragma once
 

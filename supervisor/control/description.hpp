@@ -1,5 +1,6 @@
 // The interface io.shmipc as Varlink's interface language describes it: what introspection tells,
-// and the contract with every client. Its methods are carried out by service.cpp.
+// and the contract with every client. Its methods are carried out by control.cpp and
+// orders.cpp.
 #pragma once
 
 #include <string_view>

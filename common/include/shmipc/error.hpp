@@ -55,7 +55,7 @@ enum class Errc : std::uint8_t {
     kInterrupted,      ///< Worker::interrupt() was called
     kContended,        ///< an observer was overtaken in every one of its tries
 
-    kSystem,  ///< a system call failed: the text names it
+    kSystem,  ///< a system call failed: the text tells what was tried, and why not
 };
 
 const std::error_category& category() noexcept;
@@ -77,7 +77,9 @@ class Error : public std::system_error {
     [[nodiscard]] const std::string& text() const noexcept { return text_; }
     [[nodiscard]] const char* what() const noexcept override { return text_.c_str(); }
 
-    /// For a failed system call: the text becomes "<text>: <call>: <strerror>".
+    /// For a failed system call: the text becomes "<text>: <strerror>", and of a limit that was
+    /// reached which it is. In place of kSystem, what is forbidden and what is full get codes of
+    /// their own.
     static Error from_errno(Errc code, int error_number, const std::string& text);
 
   private:

@@ -56,7 +56,8 @@ constexpr PayloadType payload_type() noexcept {
     }
 }
 
-/// Where the time of a message comes from: the producer's choice (ProducerOptions).
+/// Where the time of a message comes from: the producer's choice
+/// (AttachOptions::time_source).
 enum class TimeSource : std::uint32_t {
     kNone = 0,     ///< no time; costs nothing
     kCoarse = 1,   ///< CLOCK_MONOTONIC_COARSE: the time of the last timer tick, 1 to 10 ms old

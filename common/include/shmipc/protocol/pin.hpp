@@ -14,9 +14,8 @@
 // only after a scan (publish.hpp (6)) that began, with a full fence, after the slot had been
 // retired by a store to `current` (8). (1)/(2), (3)/(4), (8) and that fence stand in one total
 // order S:
-//   - If (2) still finds c, then in S it precedes the (8) that retires c, hence also the next
-//   scan's
-//     fence; (1) precedes (2); so that scan, and every later one, sees the cell.
+//   - If (2) still finds c, then in S it precedes the (8) that retires c, hence also the fence of
+//     the next scan; (1) precedes (2); so that scan, and every later one, sees the cell.
 //   - (4) is the same with the cell PENDING: the next scan either finds it PENDING, and pins the
 //     current slot for us with a CAS, in which case (5) fails and we take the producer's word; or
 //     it finds what (5) stored.

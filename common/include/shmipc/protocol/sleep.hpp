@@ -55,13 +55,12 @@ template <class Memory>
         // The sleeper's membarrier orders (8) before (9) on this processor; the compiler must too.
         std::atomic_signal_fence(std::memory_order_seq_cst);
     }
-    // Acquire, with the flag's exchange in enter(): the bits that were set before the flag are
-    // seen.
+    // Acquire, with the flag's exchange in enter(): bits that were set before the flag are seen.
     return memory.load(Step::kWakeLook, shared.waiting, std::memory_order_acquire) != 0;
 }
 
-/// (9) Second half; rare, and makes system calls. `ring(WorkerIndex)`
-/// raises and wakes one doorbell, see raise(). Progress: wait-free; O(N/64 + sleepers).
+/// (9) Second half; rare, and makes system calls. `ring(WorkerIndex)` raises and wakes one
+/// doorbell, see raise(). Progress: wait-free; O(N/64 + sleepers).
 template <class Memory, class Ring>
 inline void ring_sleepers(Memory& memory, layout::SharedPart& shared, std::uint32_t workers,
                           Ring&& ring) noexcept(Memory::kNothrow) {

@@ -19,22 +19,10 @@ fail() {
     failures=$((failures + 1))
 }
 
-work=$(mktemp -d)
-runtime=$work/run
-group=papers-$$
-supervisor=0
-clean_up() {
-    local status=$?
-    trap - EXIT
-    if ((supervisor != 0)); then
-        kill -TERM "$supervisor" 2>/dev/null || true
-        wait "$supervisor" || true
-    fi
-    rm -rf "$work"
-    exit "$status"
-}
-trap clean_up EXIT
-mkdir -m 0700 "$runtime"
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+readonly here
+# shellcheck source-path=SCRIPTDIR
+. "$here/../support/own_supervisor.sh"
 
 # Every paper, without what a build has made. A source tree need not be a git repository.
 papers() {
@@ -52,17 +40,10 @@ cut() {
 
 # Two workers of the program are ready, and still the same ones when it is over.
 runs() {
-    local program=$1 held=no
-    "$bin/shmipc-supervisor" --group "$group" --workers 2 --runtime-dir "$runtime" --log-format human \
-        -- "$program" >"$work/log" 2>&1 &
-    supervisor=$!
-    if "$bin/shmipcctl" --group "$group" --runtime-dir "$runtime" wait --ready --timeout 60s >>"$work/log" 2>&1
-    then
-        held=yes
-    fi
-    kill -TERM "$supervisor"
-    wait "$supervisor" || held=no
-    supervisor=0
+    local held=no
+    start_supervisor "$bin" --workers 2 -- "$1"
+    if supervisor_is_ready "$bin"; then held=yes; fi
+    stop_supervisor || held=no
     [[ $held == yes ]] && ! grep -E 'restarting|given up' "$work/log" >/dev/null
 }
 

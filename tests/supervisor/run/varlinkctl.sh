@@ -6,26 +6,15 @@
 set -euo pipefail
 
 bin=${1:?the directory of shmipc-supervisor}
-work=$(mktemp -d)
-readonly bin work group="varlinkctl-$$"
-readonly socket=$work/$group.control log=$work/log
-
-supervisor=0
-clean_up() {
-    local status=$?
-    trap - EXIT
-    if ((supervisor != 0)); then
-        kill -TERM "$supervisor" 2>/dev/null || true
-        wait "$supervisor" || true
-    fi
-    rm -rf "$work"
-    exit "$status"
-}
-trap clean_up EXIT
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+readonly bin here
+# shellcheck source-path=SCRIPTDIR
+. "$here/../../support/own_supervisor.sh"
+readonly socket=$work/$group.control
 
 fail() {
     printf 'varlinkctl: FAILED: %s\n' "$*" >&2
-    cat "$log" >&2
+    cat "$work/log" >&2
     exit 1
 }
 
@@ -38,15 +27,8 @@ expect() {
     printf 'varlinkctl: %s: ok\n' "$what"
 }
 
-: >"$log"
-"$bin/shmipc-supervisor" --workers 3 --group "$group" --runtime-dir "$work" --log-format human \
-    >"$log" 2>&1 &
-supervisor=$!
-for ((i = 0; ; ++i)); do
-    if grep -q '3/3 workers ready' "$log"; then break; fi
-    if ((i == 300)) || ! kill -0 "$supervisor"; then fail 'no supervisor'; fi
-    sleep 0.1
-done
+start_supervisor "$bin" --workers 3
+supervisor_is_ready "$bin" || fail 'no supervisor'
 
 expect 'info' 'Interfaces: io\.shmipc' varlinkctl info "$socket"
 expect 'list of interfaces' '^io\.shmipc$' varlinkctl list-interfaces "$socket"

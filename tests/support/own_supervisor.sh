@@ -8,9 +8,7 @@
 #   stop_supervisor                        fails if it did not stop in order
 # shellcheck disable=SC2034  # for who sources it
 work=$(mktemp -d)
-# A file's name has a dot, which a group may not.
-name=${0##*/}
-readonly work group=${name%.sh}-$$
+readonly work group=shell-test-$$
 
 supervisor=0
 clean_up() {

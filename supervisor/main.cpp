@@ -1,26 +1,6 @@
 // shmipc-supervisor: wires its parts together, and turns what goes wrong into an exit code.
-#include <chrono>
-#include <csignal>
-#include <cstdint>
-#include <exception>
-#include <iostream>
-#include <map>
-#include <new>
-#include <optional>
-#include <string>
-#include <string_view>
-#include <vector>
-
-#include <shmipc/detail/standard_descriptors.hpp>
-#include <shmipc/error.hpp>
-#include <shmipc/log.hpp>
-#include <shmipc/os.hpp>
-
-#include <boost/system/system_error.hpp>
-
-#include <sys/resource.h>
-#include <unistd.h>
-
+#include "base/log.hpp"
+#include "base/os.hpp"
 #include "config/config.hpp"
 #include "config/config_warnings.hpp"
 #include "config/options.hpp"
@@ -35,6 +15,24 @@
 #include "shared/exit_code.hpp"
 #include "shared/runtime_dir.hpp"
 #include "shared/text.hpp"
+#include <shmipc/error.hpp>
+
+#include <boost/system/system_error.hpp>
+
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <exception>
+#include <iostream>
+#include <map>
+#include <new>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <sys/resource.h>
+#include <unistd.h>
 
 namespace {
 

@@ -1,23 +1,6 @@
 #include "run_group.hpp"
 
-#include <algorithm>
-#include <chrono>
-#include <cstdint>
-#include <optional>
-#include <string>
-#include <string_view>
-#include <utility>
-#include <vector>
-
-#include <shmipc/detail/log_relay.hpp>
-#include <shmipc/error.hpp>
-
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
-
-#include <unistd.h>
-
+#include "base/log_relay.hpp"
 #include "config/config_warnings.hpp"
 #include "control/access.hpp"
 #include "control/control.hpp"
@@ -39,6 +22,22 @@
 #include "metrics/process_report.hpp"
 #include "shared/remedy.hpp"
 #include "shared/runtime_dir.hpp"
+#include <shmipc/error.hpp>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <unistd.h>
 
 namespace shmipc::supervisor {
 namespace {

@@ -2,16 +2,15 @@
 // its workers, the control socket, the metrics listener, the console.
 #pragma once
 
-#include <string>
-
-#include <shmipc/log.hpp>
-
+#include "base/log.hpp"
 #include "config/config.hpp"
 #include "config/options.hpp"
 #include "daemon/lock.hpp"
 #include "daemon/service_manager.hpp"
 #include "keeper/launch.hpp"
 #include "shared/exit_code.hpp"
+
+#include <string>
 
 namespace shmipc::supervisor {
 

@@ -1,5 +1,12 @@
 #include "birth.hpp"
 
+#include "base/held_signal.hpp"
+#include "identity.hpp"
+#include "names.hpp"
+#include "remedy.hpp"
+#include <shmipc/error.hpp>
+#include <shmipc/layout.hpp>
+
 #include <algorithm>
 #include <chrono>
 #include <csignal>
@@ -12,14 +19,6 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
-
-#include <shmipc/error.hpp>
-#include <shmipc/layout.hpp>
-
-#include "held_signal.hpp"
-#include "identity.hpp"
-#include "names.hpp"
-#include "remedy.hpp"
 
 namespace shmipc::detail {
 

@@ -1,15 +1,14 @@
 // Birth and removal of a group: all N objects or none, under one lock.
 #pragma once
 
+#include "lock_file.hpp"
+#include "segment.hpp"
+#include <shmipc/group.hpp>
+
 #include <string>
 
 #include <sys/types.h>
 #include <unistd.h>
-
-#include <shmipc/group.hpp>
-
-#include "lock_file.hpp"
-#include "segment.hpp"
 
 namespace shmipc::detail {
 

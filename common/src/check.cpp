@@ -1,4 +1,4 @@
-#include <shmipc/check.hpp>
+#include <shmipc/detail/check.hpp>
 
 #include <array>
 #include <cstddef>

@@ -1,16 +1,15 @@
 #include "fork_guard.hpp"
 
+#include "membership.hpp"
+#include <shmipc/detail/check.hpp>
+#include <shmipc/detail/cores.hpp>
+#include <shmipc/error.hpp>
+
 #include <algorithm>
 #include <mutex>
 #include <vector>
 
 #include <pthread.h>
-
-#include <shmipc/check.hpp>
-#include <shmipc/detail/cores.hpp>
-#include <shmipc/error.hpp>
-
-#include "membership.hpp"
 
 namespace shmipc::detail {
 

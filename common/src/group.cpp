@@ -1,4 +1,11 @@
+#include "base/os.hpp"
+#include "birth.hpp"
+#include "identity.hpp"
+#include "lock_file.hpp"
+#include "segment.hpp"
+#include <shmipc/detail/cores.hpp>
 #include <shmipc/group.hpp>
+#include <shmipc/protocol/words.hpp>
 
 #include <array>
 #include <cstddef>
@@ -7,15 +14,6 @@
 
 #include <sys/types.h>
 #include <unistd.h>
-
-#include <shmipc/detail/cores.hpp>
-#include <shmipc/os.hpp>
-#include <shmipc/protocol/words.hpp>
-
-#include "birth.hpp"
-#include "identity.hpp"
-#include "lock_file.hpp"
-#include "segment.hpp"
 
 namespace shmipc {
 

@@ -1,5 +1,8 @@
 #include "identity.hpp"
 
+#include "base/os.hpp"
+#include <shmipc/error.hpp>
+
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
@@ -8,9 +11,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
-
-#include <shmipc/error.hpp>
-#include <shmipc/os.hpp>
 
 namespace shmipc::detail {
 

@@ -1,5 +1,10 @@
 #include "lock_file.hpp"
 
+#include "base/held_signal.hpp"
+#include "base/os.hpp"
+#include "names.hpp"
+#include <shmipc/error.hpp>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -10,12 +15,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <shmipc/detail/standard_descriptors.hpp>
-#include <shmipc/error.hpp>
-
-#include "held_signal.hpp"
-#include "names.hpp"
 
 namespace shmipc::detail {
 

@@ -16,17 +16,16 @@
 // looks afterwards whether the file still has its name, and else starts over.
 #pragma once
 
+#include "base/os.hpp"
+#include "identity.hpp"
+#include <shmipc/ids.hpp>
+
 #include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
 
 #include <sys/types.h>
-
-#include <shmipc/ids.hpp>
-#include <shmipc/os.hpp>
-
-#include "identity.hpp"
 
 namespace shmipc::detail {
 

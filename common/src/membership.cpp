@@ -1,5 +1,14 @@
 #include "membership.hpp"
 
+#include "birth.hpp"
+#include "fork_guard.hpp"
+#include "identity.hpp"
+#include "ready_pipe.hpp"
+#include "remedy.hpp"
+#include "sleep.hpp"
+#include <shmipc/detail/check.hpp>
+#include <shmipc/protocol/sleep.hpp>
+
 #include <algorithm>
 #include <cstring>
 #include <mutex>
@@ -9,16 +18,6 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-#include <shmipc/check.hpp>
-#include <shmipc/protocol/sleep.hpp>
-
-#include "birth.hpp"
-#include "fork_guard.hpp"
-#include "identity.hpp"
-#include "ready_pipe.hpp"
-#include "remedy.hpp"
-#include "sleep.hpp"
 
 namespace shmipc::detail {
 

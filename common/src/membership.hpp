@@ -1,6 +1,13 @@
 // Membership: what a Worker and its handles share: identity, mappings, the ends of all channels.
 #pragma once
 
+#include "base/os.hpp"
+#include "interrupts.hpp"
+#include "lock_file.hpp"
+#include "segment.hpp"
+#include <shmipc/detail/cores.hpp>
+#include <shmipc/worker.hpp>
+
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -10,14 +17,6 @@
 #include <span>
 #include <string>
 #include <vector>
-
-#include <shmipc/detail/cores.hpp>
-#include <shmipc/os.hpp>
-#include <shmipc/worker.hpp>
-
-#include "interrupts.hpp"
-#include "lock_file.hpp"
-#include "segment.hpp"
 
 namespace shmipc::detail {
 

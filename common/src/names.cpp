@@ -1,5 +1,9 @@
 #include "names.hpp"
 
+#include "base/os.hpp"
+#include <shmipc/error.hpp>
+#include <shmipc/group.hpp>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -15,10 +19,6 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <shmipc/detail/standard_descriptors.hpp>
-#include <shmipc/error.hpp>
-#include <shmipc/group.hpp>
 
 namespace shmipc::detail {
 

@@ -8,14 +8,14 @@
 // and the directory is read only where that is missing or another's.
 #pragma once
 
+#include "base/os.hpp"
+#include <shmipc/ids.hpp>
+
 #include <optional>
 #include <string>
 #include <vector>
 
 #include <sys/types.h>
-
-#include <shmipc/ids.hpp>
-#include <shmipc/os.hpp>
 
 namespace shmipc::detail {
 

@@ -1,4 +1,11 @@
+#include "base/os.hpp"
+#include "names.hpp"
+#include "segment.hpp"
+#include <shmipc/detail/cores.hpp>
+#include <shmipc/group.hpp>
 #include <shmipc/observer.hpp>
+#include <shmipc/protocol/copy.hpp>
+#include <shmipc/protocol/memory.hpp>
 
 #include <array>
 #include <atomic>
@@ -7,16 +14,7 @@
 #include <exception>
 #include <utility>
 
-#include <shmipc/detail/cores.hpp>
-#include <shmipc/group.hpp>
-#include <shmipc/os.hpp>
-#include <shmipc/protocol/copy.hpp>
-#include <shmipc/protocol/memory.hpp>
-
 #include <unistd.h>
-
-#include "names.hpp"
-#include "segment.hpp"
 
 namespace shmipc {
 

@@ -1,5 +1,7 @@
 #include "ready_pipe.hpp"
 
+#include "base/held_signal.hpp"
+
 #include <charconv>
 #include <csignal>
 #include <cstdlib>
@@ -9,8 +11,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "held_signal.hpp"
 
 namespace shmipc::detail {
 

@@ -5,10 +5,10 @@
 // by device and inode, as JOURNAL_STREAM does (systemd.exec(5)).
 #pragma once
 
-#include <string>
-
+#include "base/os.hpp"
 #include <shmipc/ids.hpp>
-#include <shmipc/os.hpp>
+
+#include <string>
 
 namespace shmipc::detail {
 

@@ -1,5 +1,15 @@
 #include "segment.hpp"
 
+#include "base/held_signal.hpp"
+#include "base/os.hpp"
+#include "names.hpp"
+#include "remedy.hpp"
+#include <shmipc/error.hpp>
+#include <shmipc/group.hpp>
+
+#include <boost/interprocess/exceptions.hpp>
+#include <boost/interprocess/mapped_region.hpp>
+
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
@@ -7,23 +17,11 @@
 #include <cstring>
 #include <utility>
 
-#include <boost/interprocess/exceptions.hpp>
-#include <boost/interprocess/mapped_region.hpp>
-
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <shmipc/detail/standard_descriptors.hpp>
-#include <shmipc/error.hpp>
-#include <shmipc/group.hpp>
-#include <shmipc/os.hpp>
-
-#include "held_signal.hpp"
-#include "names.hpp"
-#include "remedy.hpp"
 
 namespace shmipc::detail {
 

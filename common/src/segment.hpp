@@ -5,6 +5,10 @@
 // death strands them; its objects keep any descriptor that they get, also a standard one.
 #pragma once
 
+#include <shmipc/ids.hpp>
+#include <shmipc/layout.hpp>
+#include <shmipc/protocol/channel.hpp>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -13,10 +17,6 @@
 #include <string>
 
 #include <sys/types.h>
-
-#include <shmipc/ids.hpp>
-#include <shmipc/layout.hpp>
-#include <shmipc/protocol/channel.hpp>
 
 namespace shmipc::detail {
 

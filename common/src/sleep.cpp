@@ -1,18 +1,19 @@
 #include "sleep.hpp"
 
+#include <shmipc/detail/cores.hpp>
+#include <shmipc/protocol/memory.hpp>
+#include <shmipc/protocol/sleep.hpp>
+
+#include <climits>
+
 #include <atomic>
 #include <cerrno>
-#include <climits>
 #include <ctime>
 
 #include <linux/futex.h>
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#include <shmipc/detail/cores.hpp>
-#include <shmipc/protocol/memory.hpp>
-#include <shmipc/protocol/sleep.hpp>
 
 namespace shmipc::detail {
 

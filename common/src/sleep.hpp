@@ -1,10 +1,10 @@
 // The system calls behind protocol/sleep.hpp: a shared futex and membarrier.
 #pragma once
 
+#include <shmipc/layout.hpp>
+
 #include <chrono>
 #include <cstdint>
-
-#include <shmipc/layout.hpp>
 
 namespace shmipc::detail {
 

@@ -1,10 +1,9 @@
+#include "membership.hpp"
 #include <shmipc/worker.hpp>
 
 #include <charconv>
 #include <cstdlib>
 #include <string_view>
-
-#include "membership.hpp"
 
 namespace shmipc {
 

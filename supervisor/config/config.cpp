@@ -1,12 +1,5 @@
 #include "config.hpp"
 
-#include <algorithm>
-#include <cstddef>
-#include <iterator>
-
-#include <shmipc/error.hpp>
-#include <shmipc/ids.hpp>
-
 #include "listen_address.hpp"
 #include "placeholders.hpp"
 #include "shared/excerpt.hpp"
@@ -14,6 +7,12 @@
 #include "shared/text.hpp"
 #include "toml_depth.hpp"
 #include "toml_reader.hpp"
+#include <shmipc/error.hpp>
+#include <shmipc/ids.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <iterator>
 
 namespace shmipc::supervisor {
 namespace {

@@ -5,6 +5,10 @@
 // each key by itself, check_config() what they say together.
 #pragma once
 
+#include "base/log.hpp"
+#include "restart_limits.hpp"
+#include <shmipc/group.hpp>
+
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -12,11 +16,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <shmipc/group.hpp>
-#include <shmipc/log.hpp>
-
-#include "restart_limits.hpp"
 
 namespace shmipc::supervisor {
 

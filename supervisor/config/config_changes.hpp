@@ -2,10 +2,10 @@
 // Decisions only.
 #pragma once
 
+#include "config.hpp"
+
 #include <string>
 #include <vector>
-
-#include "config.hpp"
 
 namespace shmipc::supervisor {
 

@@ -1,14 +1,13 @@
 #include "config_warnings.hpp"
 
-#include <cstddef>
-#include <cstdint>
-#include <map>
-
-#include <shmipc/ids.hpp>
-
 #include "placeholders.hpp"
 #include "shared/excerpt.hpp"
 #include "shared/text.hpp"
+#include <shmipc/ids.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
 
 namespace shmipc::supervisor {
 namespace {

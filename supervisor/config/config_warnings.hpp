@@ -1,10 +1,10 @@
 // What a configuration says that is valid, and most likely not meant. Pure.
 #pragma once
 
+#include "config.hpp"
+
 #include <string>
 #include <vector>
-
-#include "config.hpp"
 
 namespace shmipc::supervisor {
 

@@ -1,11 +1,11 @@
 #include "listen_address.hpp"
 
+#include "shared/text.hpp"
+
 #include <limits>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-
-#include "shared/text.hpp"
 
 namespace shmipc::supervisor {
 namespace {

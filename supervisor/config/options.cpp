@@ -1,16 +1,15 @@
 #include "options.hpp"
 
+#include "base/units.hpp"
+#include "shared/text.hpp"
+#include <shmipc/ids.hpp>
+
+#include <CLI/CLI.hpp>
+
 #include <filesystem>
 #include <ostream>
 #include <string_view>
 #include <utility>
-
-#include <shmipc/ids.hpp>
-#include <shmipc/units.hpp>
-
-#include <CLI/CLI.hpp>
-
-#include "shared/text.hpp"
 
 namespace shmipc::supervisor {
 namespace {

@@ -1,14 +1,14 @@
 // The command line of shmipc-supervisor.
 #pragma once
 
+#include "config.hpp"
+#include "shared/exit_code.hpp"
+
 #include <functional>
 #include <iosfwd>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "config.hpp"
-#include "shared/exit_code.hpp"
 
 namespace shmipc::supervisor {
 

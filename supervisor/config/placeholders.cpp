@@ -1,11 +1,11 @@
 #include "placeholders.hpp"
 
+#include "shared/text.hpp"
+
 #include <algorithm>
 #include <cctype>
 #include <cstddef>
 #include <vector>
-
-#include "shared/text.hpp"
 
 namespace shmipc::supervisor {
 namespace {

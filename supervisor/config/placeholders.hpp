@@ -7,12 +7,12 @@
 // before it, it belongs to another program, like all other names in braces. Pure functions.
 #pragma once
 
+#include <shmipc/ids.hpp>
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include <shmipc/ids.hpp>
 
 namespace shmipc::supervisor {
 

@@ -1,13 +1,12 @@
 #include "toml_reader.hpp"
 
+#include "base/units.hpp"
+#include "config.hpp"
+#include "shared/text.hpp"
+
 #include <algorithm>
 #include <charconv>
 #include <utility>
-
-#include <shmipc/units.hpp>
-
-#include "config.hpp"
-#include "shared/text.hpp"
 
 namespace shmipc::supervisor {
 namespace {

@@ -4,14 +4,14 @@
 // Private to config.cpp and its tests: the only place that knows of toml++.
 #pragma once
 
+#include <toml++/toml.h>
+
 #include <chrono>
 #include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <toml++/toml.h>
 
 namespace shmipc::supervisor {
 

@@ -1,9 +1,9 @@
 #include "access.hpp"
 
+#include <shmipc/error.hpp>
+
 #include <algorithm>
 #include <cerrno>
-
-#include <shmipc/error.hpp>
 
 #include <grp.h>
 #include <sys/socket.h>

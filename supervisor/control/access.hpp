@@ -5,13 +5,13 @@
 // connection is judged by what the kernel tells of the process that made it.
 #pragma once
 
+#include "varlink/server.hpp"
+
 #include <optional>
 #include <string>
 #include <vector>
 
 #include <sys/types.h>
-
-#include "varlink/server.hpp"
 
 namespace shmipc::supervisor {
 

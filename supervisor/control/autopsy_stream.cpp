@@ -1,11 +1,11 @@
 #include "autopsy_stream.hpp"
 
-#include <algorithm>
-#include <utility>
+#include "json_reports.hpp"
 
 #include <boost/json/array.hpp>
 
-#include "json_reports.hpp"
+#include <algorithm>
+#include <utility>
 
 namespace shmipc::supervisor {
 namespace {

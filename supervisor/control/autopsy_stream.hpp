@@ -5,17 +5,16 @@
 // those that are forgotten meanwhile, neither.
 #pragma once
 
+#include "daemon/supervisor.hpp"
+#include "keeper/certificate.hpp"
+#include "varlink/server.hpp"
+#include <shmipc/ids.hpp>
+
 #include <chrono>
 #include <cstddef>
 #include <memory>
 #include <tuple>
 #include <vector>
-
-#include <shmipc/ids.hpp>
-
-#include "daemon/supervisor.hpp"
-#include "keeper/certificate.hpp"
-#include "varlink/server.hpp"
 
 namespace shmipc::supervisor {
 

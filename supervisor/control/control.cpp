@@ -1,24 +1,23 @@
 #include "control.hpp"
 
+#include "access.hpp"
+#include "autopsy_stream.hpp"
+#include "base/log.hpp"
+#include "description.hpp"
+#include "errors.hpp"
+#include "json_reports.hpp"
+
+#include <boost/asio/post.hpp>
+#include <boost/json/array.hpp>
+
 #include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <utility>
 
-#include <shmipc/log.hpp>
-
-#include <boost/asio/post.hpp>
-#include <boost/json/array.hpp>
-
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "access.hpp"
-#include "autopsy_stream.hpp"
-#include "description.hpp"
-#include "errors.hpp"
-#include "json_reports.hpp"
 
 namespace shmipc::supervisor {
 namespace {

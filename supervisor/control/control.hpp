@@ -4,19 +4,6 @@
 // access.hpp; each order is logged with the uid and pid that the kernel names for the client.
 #pragma once
 
-#include <chrono>
-#include <cstdint>
-#include <functional>
-#include <list>
-#include <memory>
-#include <optional>
-#include <string>
-#include <vector>
-
-#include <shmipc/ids.hpp>
-
-#include <boost/asio/io_context.hpp>
-
 #include "daemon/reloader.hpp"
 #include "daemon/supervisor.hpp"
 #include "keeper/report.hpp"
@@ -25,6 +12,18 @@
 #include "varlink/parameters.hpp"
 #include "varlink/server.hpp"
 #include "watch_stream.hpp"
+#include <shmipc/ids.hpp>
+
+#include <boost/asio/io_context.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace shmipc::supervisor {
 

@@ -1,14 +1,14 @@
 // Errors of the interface io.shmipc, by their short names (description.hpp).
 #pragma once
 
-#include <string>
-#include <string_view>
-#include <utility>
+#include "description.hpp"
+#include "varlink/server.hpp"
 
 #include <boost/json/object.hpp>
 
-#include "description.hpp"
-#include "varlink/server.hpp"
+#include <string>
+#include <string_view>
+#include <utility>
 
 namespace shmipc::supervisor {
 

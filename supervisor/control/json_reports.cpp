@@ -1,15 +1,15 @@
 #include "json_reports.hpp"
 
+#include "base/log_relay.hpp"
+
+#include <boost/json/array.hpp>
+#include <boost/json/value.hpp>
+
 #include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
-
-#include <shmipc/detail/log_relay.hpp>
-
-#include <boost/json/array.hpp>
-#include <boost/json/value.hpp>
 
 #include <sys/wait.h>
 

@@ -1,10 +1,10 @@
 // Reports as the JSON objects that control/description.hpp describes.
 #pragma once
 
-#include <boost/json/object.hpp>
-
 #include "keeper/certificate.hpp"
 #include "keeper/report.hpp"
+
+#include <boost/json/object.hpp>
 
 namespace shmipc::supervisor {
 

@@ -1,15 +1,14 @@
 #include "log_stream.hpp"
 
+#include "base/log_relay.hpp"
+#include "keeper/worker_line.hpp"
+
+#include <boost/asio/post.hpp>
+
 #include <algorithm>
 #include <string>
 #include <utility>
 #include <variant>
-
-#include <shmipc/detail/log_relay.hpp>
-
-#include <boost/asio/post.hpp>
-
-#include "keeper/worker_line.hpp"
 
 namespace shmipc::supervisor {
 namespace {

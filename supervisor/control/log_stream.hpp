@@ -4,18 +4,17 @@
 // that reads slowly loses lines, and is told with the next one how many.
 #pragma once
 
+#include "base/log.hpp"
+#include "varlink/server.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/json/object.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <list>
 #include <memory>
-
-#include <shmipc/log.hpp>
-
-#include <boost/asio/io_context.hpp>
-#include <boost/json/object.hpp>
-
-#include "varlink/server.hpp"
 
 namespace shmipc::supervisor {
 

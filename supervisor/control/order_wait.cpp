@@ -1,11 +1,11 @@
 #include "order_wait.hpp"
 
-#include <string>
-#include <utility>
-
 #include "description.hpp"
 #include "errors.hpp"
 #include "keeper/certificate.hpp"
+
+#include <string>
+#include <utility>
 
 namespace shmipc::supervisor {
 namespace {

@@ -1,15 +1,14 @@
 // A client that waits for its order to be carried out.
 #pragma once
 
-#include <cstdint>
-#include <memory>
-#include <vector>
-
-#include <shmipc/ids.hpp>
-
 #include "daemon/supervisor.hpp"
 #include "keeper/worker_state.hpp"
 #include "varlink/server.hpp"
+#include <shmipc/ids.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
 
 namespace shmipc::supervisor {
 

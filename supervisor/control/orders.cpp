@@ -1,16 +1,15 @@
 // The part of Control that orders: everything that changes something is checked, announced in the
 // log with who wants it, and carried out.
-#include <csignal>
-#include <cstdint>
-#include <utility>
-
-#include <shmipc/log.hpp>
-
-#include <boost/json/array.hpp>
-
+#include "base/log.hpp"
 #include "control.hpp"
 #include "errors.hpp"
 #include "shared/text.hpp"
+
+#include <boost/json/array.hpp>
+
+#include <csignal>
+#include <cstdint>
+#include <utility>
 
 namespace shmipc::supervisor {
 namespace {

@@ -1,14 +1,14 @@
 #include "watch_stream.hpp"
 
+#include "json_reports.hpp"
+#include "varlink/error_names.hpp"
+
+#include <boost/json/array.hpp>
+
 #include <cstddef>
 #include <new>
 #include <tuple>
 #include <utility>
-
-#include <boost/json/array.hpp>
-
-#include "json_reports.hpp"
-#include "varlink/error_names.hpp"
 
 namespace shmipc::supervisor {
 namespace {

@@ -4,18 +4,17 @@
 // state, whatever lay between. So nothing piles up.
 #pragma once
 
-#include <chrono>
-#include <memory>
-#include <vector>
-
+#include "daemon/supervisor.hpp"
+#include "keeper/report.hpp"
+#include "varlink/server.hpp"
 #include <shmipc/ids.hpp>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include "daemon/supervisor.hpp"
-#include "keeper/report.hpp"
-#include "varlink/server.hpp"
+#include <chrono>
+#include <memory>
+#include <vector>
 
 namespace shmipc::supervisor {
 

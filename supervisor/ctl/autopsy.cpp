@@ -1,18 +1,17 @@
 #include "autopsy.hpp"
 
-#include <algorithm>
-#include <array>
-#include <ctime>
-#include <set>
-
-#include <boost/json/array.hpp>
-
-#include <shmipc/units.hpp>
-
+#include "base/units.hpp"
 #include "connection.hpp"
 #include "fields.hpp"
 #include "printable.hpp"
 #include "worker_list.hpp"
+
+#include <boost/json/array.hpp>
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+#include <set>
 
 namespace shmipc::ctl {
 namespace {

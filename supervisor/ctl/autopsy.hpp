@@ -1,15 +1,15 @@
 // shmipcctl autopsy: how workers died.
 #pragma once
 
-#include <cstdint>
-#include <set>
-#include <string>
-#include <vector>
-
 #include "options.hpp"
 #include "output.hpp"
 #include "reports.hpp"
 #include "styled.hpp"
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <vector>
 
 namespace shmipc::ctl {
 

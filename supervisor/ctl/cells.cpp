@@ -1,6 +1,6 @@
 #include "cells.hpp"
 
-#include <shmipc/units.hpp>
+#include "base/units.hpp"
 
 namespace shmipc::ctl {
 namespace {

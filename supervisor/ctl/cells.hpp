@@ -1,12 +1,12 @@
 // What the cells of worker tables say: shared by status and top. Pure.
 #pragma once
 
+#include "reports.hpp"
+#include "styled.hpp"
+
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "reports.hpp"
-#include "styled.hpp"
 
 namespace shmipc::ctl {
 

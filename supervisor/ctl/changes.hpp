@@ -1,12 +1,12 @@
 // What has changed in a group between two reports of its supervisor. Pure.
 #pragma once
 
+#include "reports.hpp"
+
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
-
-#include "reports.hpp"
 
 namespace shmipc::ctl {
 

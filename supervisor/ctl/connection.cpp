@@ -1,5 +1,9 @@
 #include "connection.hpp"
 
+#include "refusals.hpp"
+#include "shared/runtime_dir.hpp"
+#include "trust.hpp"
+
 #include <cerrno>
 #include <cstdlib>
 #include <utility>
@@ -9,10 +13,6 @@
 #include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "refusals.hpp"
-#include "shared/runtime_dir.hpp"
-#include "trust.hpp"
 
 namespace shmipc::ctl {
 namespace {

@@ -4,16 +4,16 @@
 // no socket can have; kFailed if the supervisor answers with an error.
 #pragma once
 
+#include "place.hpp"
+#include "varlink/client.hpp"
+
+#include <boost/json/object.hpp>
+
 #include <chrono>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include <boost/json/object.hpp>
-
-#include "place.hpp"
-#include "varlink/client.hpp"
 
 namespace shmipc::ctl {
 

@@ -1,5 +1,12 @@
 #include "console.hpp"
 
+#include "base/os.hpp"
+#include "connection.hpp"
+#include "reports.hpp"
+#include "shared/console_line.hpp"
+#include "worker_list.hpp"
+#include <shmipc/ids.hpp>
+
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -7,16 +14,8 @@
 #include <string>
 #include <utility>
 
-#include <shmipc/ids.hpp>
-#include <shmipc/os.hpp>
-
 #include <poll.h>
 #include <unistd.h>
-
-#include "connection.hpp"
-#include "reports.hpp"
-#include "shared/console_line.hpp"
-#include "worker_list.hpp"
 
 namespace shmipc::ctl {
 namespace {

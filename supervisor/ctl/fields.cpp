@@ -1,12 +1,12 @@
 #include "fields.hpp"
 
-#include <algorithm>
-#include <limits>
+#include "failure.hpp"
 
 #include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
 
-#include "failure.hpp"
+#include <algorithm>
+#include <limits>
 
 namespace shmipc::ctl {
 namespace {

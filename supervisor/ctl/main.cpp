@@ -1,17 +1,6 @@
 // shmipcctl: shows and steers a group of workers. Here is only wiring.
-#include <csignal>
-#include <cstdlib>
-#include <exception>
-#include <iostream>
-#include <stdexcept>
-
-#include <shmipc/detail/standard_descriptors.hpp>
-#include <shmipc/error.hpp>
-#include <shmipc/os.hpp>
-
-#include <unistd.h>
-
 #include "autopsy.hpp"
+#include "base/os.hpp"
 #include "console.hpp"
 #include "failure.hpp"
 #include "options.hpp"
@@ -22,6 +11,15 @@
 #include "top.hpp"
 #include "wait.hpp"
 #include "watch.hpp"
+#include <shmipc/error.hpp>
+
+#include <csignal>
+#include <cstdlib>
+#include <exception>
+#include <iostream>
+#include <stdexcept>
+
+#include <unistd.h>
 
 namespace {
 

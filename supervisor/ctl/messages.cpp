@@ -1,17 +1,16 @@
 #include "messages.hpp"
 
+#include "base/units.hpp"
+#include "printable.hpp"
+
+#include <boost/json/object.hpp>
+
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <span>
-
-#include <shmipc/units.hpp>
-
-#include <boost/json/object.hpp>
-
-#include "printable.hpp"
 
 namespace shmipc::ctl {
 namespace {

@@ -1,14 +1,14 @@
 // Messages of a channel as people, and programs, read them. Pure.
 #pragma once
 
+#include <shmipc/ids.hpp>
+#include <shmipc/observer.hpp>
+
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include <shmipc/ids.hpp>
-#include <shmipc/observer.hpp>
 
 namespace shmipc::ctl {
 

@@ -1,18 +1,17 @@
 #include "options.hpp"
 
+#include "base/units.hpp"
+#include "printable.hpp"
+#include "shared/text.hpp"
+#include "signals.hpp"
+#include <shmipc/ids.hpp>
+
+#include <CLI/CLI.hpp>
+
 #include <ostream>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include <shmipc/ids.hpp>
-#include <shmipc/units.hpp>
-
-#include <CLI/CLI.hpp>
-
-#include "printable.hpp"
-#include "shared/text.hpp"
-#include "signals.hpp"
 
 namespace shmipc::ctl {
 namespace {

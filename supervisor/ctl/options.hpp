@@ -1,14 +1,14 @@
 // The command line of shmipcctl.
 #pragma once
 
+#include "failure.hpp"
+#include "place.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <iosfwd>
 #include <optional>
 #include <string>
-
-#include "failure.hpp"
-#include "place.hpp"
 
 namespace shmipc::ctl {
 

@@ -1,13 +1,13 @@
 #include "orders.hpp"
 
-#include <string>
-#include <utility>
-
 #include "connection.hpp"
 #include "fields.hpp"
 #include "printable.hpp"
 #include "signals.hpp"
 #include "worker_list.hpp"
+
+#include <string>
+#include <utility>
 
 namespace shmipc::ctl {
 namespace {

@@ -1,12 +1,12 @@
 // The commands that ask the supervisor for one thing, and tell what it answered.
 #pragma once
 
-#include <vector>
-
 #include "options.hpp"
 #include "output.hpp"
 #include "reports.hpp"
 #include "styled.hpp"
+
+#include <vector>
 
 namespace shmipc::ctl {
 

@@ -1,14 +1,13 @@
 #include "output.hpp"
 
+#include "base/os.hpp"
+#include "failure.hpp"
+
 #include <cerrno>
 #include <cstring>
 
-#include <shmipc/os.hpp>
-
 #include <poll.h>
 #include <unistd.h>
-
-#include "failure.hpp"
 
 namespace shmipc::ctl {
 

@@ -2,11 +2,11 @@
 // that has gone is a reason to end (ReaderGone). Needs SIGPIPE ignored.
 #pragma once
 
+#include "styled.hpp"
+
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "styled.hpp"
 
 namespace shmipc::ctl {
 

@@ -1,12 +1,11 @@
 #include "peek.hpp"
 
-#include <shmipc/error.hpp>
-#include <shmipc/group.hpp>
-#include <shmipc/observer.hpp>
-
 #include "messages.hpp"
 #include "printable.hpp"
 #include "worker_list.hpp"
+#include <shmipc/error.hpp>
+#include <shmipc/group.hpp>
+#include <shmipc/observer.hpp>
 
 namespace shmipc::ctl {
 namespace {

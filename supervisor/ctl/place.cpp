@@ -1,8 +1,8 @@
 #include "place.hpp"
 
-#include <algorithm>
-
 #include "shared/runtime_dir.hpp"
+
+#include <algorithm>
 
 namespace shmipc::ctl {
 

@@ -1,10 +1,10 @@
 #include "printable.hpp"
 
+#include <boost/json/serialize.hpp>
+
 #include <array>
 #include <cstdint>
 #include <cstdio>
-
-#include <boost/json/serialize.hpp>
 
 namespace shmipc::ctl {
 namespace {

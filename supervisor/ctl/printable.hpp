@@ -2,12 +2,12 @@
 // in it can move the cursor, ring, or turn the writing round. Pure functions.
 #pragma once
 
+#include <boost/json/value.hpp>
+
 #include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
-
-#include <boost/json/value.hpp>
 
 namespace shmipc::ctl {
 

@@ -1,18 +1,18 @@
 #include "refusals.hpp"
 
-#include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <iterator>
-#include <string_view>
-
-#include <boost/json/serialize.hpp>
-
 #include "fields.hpp"
 #include "printable.hpp"
 #include "shared/remedy.hpp"
 #include "shared/text.hpp"
 #include "worker_list.hpp"
+
+#include <boost/json/serialize.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <iterator>
+#include <string_view>
 
 namespace shmipc::ctl {
 namespace {

@@ -1,14 +1,14 @@
 // What goes wrong between shmipcctl and a supervisor, as texts that name the remedy. Pure.
 #pragma once
 
+#include "failure.hpp"
+#include "place.hpp"
+#include "varlink/client.hpp"
+
 #include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "failure.hpp"
-#include "place.hpp"
-#include "varlink/client.hpp"
 
 namespace shmipc::ctl {
 

@@ -1,9 +1,9 @@
 #include "reports.hpp"
 
-#include <algorithm>
-
 #include "fields.hpp"
 #include "printable.hpp"
+
+#include <algorithm>
 
 namespace shmipc::ctl {
 namespace {

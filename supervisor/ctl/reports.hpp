@@ -4,15 +4,15 @@
 // Words such as states are kept as text: a newer supervisor may have more of them than we know.
 #pragma once
 
+#include <shmipc/ids.hpp>
+
+#include <boost/json/object.hpp>
+
 #include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <shmipc/ids.hpp>
-
-#include <boost/json/object.hpp>
 
 namespace shmipc::ctl {
 

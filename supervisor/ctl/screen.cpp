@@ -1,5 +1,8 @@
 #include "screen.hpp"
 
+#include "failure.hpp"
+#include "printable.hpp"
+
 #include <clocale>
 #include <cstdio>
 #include <cstdlib>
@@ -9,9 +12,6 @@
 #include <langinfo.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-
-#include "failure.hpp"
-#include "printable.hpp"
 
 // Macros with names such as clear and move otherwise.
 #define NCURSES_NOMACROS 1  // NOLINT(readability-identifier-naming): ncurses' name

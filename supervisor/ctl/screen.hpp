@@ -5,12 +5,12 @@
 // terminal is restored by the destructor alone.
 #pragma once
 
+#include "styled.hpp"
+#include "top_model.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <vector>
-
-#include "styled.hpp"
-#include "top_model.hpp"
 
 namespace shmipc::ctl {
 

@@ -1,8 +1,9 @@
 #include "socket_watch.hpp"
 
+#include <climits>
+
 #include <algorithm>
 #include <array>
-#include <climits>
 #include <cstddef>
 #include <cstring>
 

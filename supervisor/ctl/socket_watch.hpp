@@ -2,13 +2,13 @@
 // with inotify(7), without asking again and again.
 #pragma once
 
+#include "base/os.hpp"
+
 #include <chrono>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <shmipc/os.hpp>
 
 namespace shmipc::ctl {
 

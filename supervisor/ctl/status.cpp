@@ -1,17 +1,17 @@
 #include "status.hpp"
 
-#include <algorithm>
-#include <optional>
-
-#include <boost/json/array.hpp>
-#include <boost/json/value.hpp>
-
 #include "cells.hpp"
 #include "connection.hpp"
 #include "fields.hpp"
 #include "printable.hpp"
 #include "table.hpp"
 #include "worker_list.hpp"
+
+#include <boost/json/array.hpp>
+#include <boost/json/value.hpp>
+
+#include <algorithm>
+#include <optional>
 
 namespace shmipc::ctl {
 namespace {

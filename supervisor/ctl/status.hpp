@@ -1,15 +1,15 @@
 // shmipcctl status and version: what the supervisor tells of itself and its workers.
 #pragma once
 
-#include <string>
-#include <vector>
-
-#include <boost/json/object.hpp>
-
 #include "options.hpp"
 #include "output.hpp"
 #include "reports.hpp"
 #include "styled.hpp"
+
+#include <boost/json/object.hpp>
+
+#include <string>
+#include <vector>
 
 namespace shmipc::ctl {
 

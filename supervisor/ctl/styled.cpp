@@ -1,8 +1,8 @@
 #include "styled.hpp"
 
-#include <utility>
-
 #include "printable.hpp"
+
+#include <utility>
 
 namespace shmipc::ctl {
 namespace {

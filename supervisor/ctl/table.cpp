@@ -1,10 +1,10 @@
 #include "table.hpp"
 
+#include "printable.hpp"
+
 #include <algorithm>
 #include <numeric>
 #include <optional>
-
-#include "printable.hpp"
 
 namespace shmipc::ctl {
 namespace {

@@ -1,12 +1,12 @@
 // A table of aligned columns that fits itself into a width. Pure.
 #pragma once
 
+#include "styled.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
-
-#include "styled.hpp"
 
 namespace shmipc::ctl {
 

@@ -1,18 +1,17 @@
 #include "top.hpp"
 
-#include <optional>
+#include "base/os.hpp"
+#include "failure.hpp"
+#include "screen.hpp"
+#include "top_link.hpp"
+#include "top_model.hpp"
 
-#include <shmipc/os.hpp>
+#include <optional>
 
 #include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
-
-#include "failure.hpp"
-#include "screen.hpp"
-#include "top_link.hpp"
-#include "top_model.hpp"
 
 namespace shmipc::ctl {
 namespace {

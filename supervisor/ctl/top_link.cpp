@@ -1,9 +1,9 @@
 #include "top_link.hpp"
 
+#include "failure.hpp"
+
 #include <algorithm>
 #include <utility>
-
-#include "failure.hpp"
 
 namespace shmipc::ctl {
 namespace {

@@ -2,11 +2,11 @@
 // and begins again when the supervisor is gone. Never blocks on a supervisor that does not answer.
 #pragma once
 
-#include <chrono>
-#include <optional>
-
 #include "connection.hpp"
 #include "top_model.hpp"
+
+#include <chrono>
+#include <optional>
 
 namespace shmipc::ctl {
 

@@ -1,15 +1,14 @@
 #include "top_model.hpp"
 
+#include "base/units.hpp"
+#include "cells.hpp"
+#include "printable.hpp"
+#include "table.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstdio>
 #include <utility>
-
-#include <shmipc/units.hpp>
-
-#include "cells.hpp"
-#include "printable.hpp"
-#include "table.hpp"
 
 namespace shmipc::ctl {
 namespace {

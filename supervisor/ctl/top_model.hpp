@@ -2,15 +2,15 @@
 // Knows neither the terminal nor the connection.
 #pragma once
 
+#include "reports.hpp"
+#include "styled.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "reports.hpp"
-#include "styled.hpp"
 
 namespace shmipc::ctl {
 

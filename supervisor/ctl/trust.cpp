@@ -1,18 +1,17 @@
 #include "trust.hpp"
 
+#include "base/os.hpp"
+#include "failure.hpp"
+#include "printable.hpp"
+#include "shared/text.hpp"
+
 #include <cerrno>
 #include <string_view>
-
-#include <shmipc/os.hpp>
 
 #include <fcntl.h>
 #include <pwd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-
-#include "failure.hpp"
-#include "printable.hpp"
-#include "shared/text.hpp"
 
 namespace shmipc::ctl {
 namespace {

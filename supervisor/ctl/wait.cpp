@@ -1,14 +1,13 @@
 #include "wait.hpp"
 
-#include <algorithm>
-#include <chrono>
-
-#include <shmipc/units.hpp>
-
+#include "base/units.hpp"
 #include "connection.hpp"
 #include "socket_watch.hpp"
 #include "status.hpp"
 #include "worker_list.hpp"
+
+#include <algorithm>
+#include <chrono>
 
 namespace shmipc::ctl {
 namespace {

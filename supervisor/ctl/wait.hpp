@@ -1,13 +1,13 @@
 // shmipcctl wait: until workers are ready.
 #pragma once
 
-#include <map>
-#include <optional>
-#include <string>
-
 #include "options.hpp"
 #include "output.hpp"
 #include "reports.hpp"
+
+#include <map>
+#include <optional>
+#include <string>
 
 namespace shmipc::ctl {
 

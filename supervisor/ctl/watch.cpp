@@ -1,22 +1,21 @@
 #include "watch.hpp"
 
+#include "base/os.hpp"
+#include "changes.hpp"
+#include "connection.hpp"
+#include "messages.hpp"
+#include "printable.hpp"
+#include "worker_list.hpp"
+#include <shmipc/error.hpp>
+#include <shmipc/observer.hpp>
+
 #include <chrono>
 #include <cstdio>
 #include <map>
 #include <optional>
 #include <string>
 
-#include <shmipc/error.hpp>
-#include <shmipc/observer.hpp>
-#include <shmipc/os.hpp>
-
 #include <poll.h>
-
-#include "changes.hpp"
-#include "connection.hpp"
-#include "messages.hpp"
-#include "printable.hpp"
-#include "worker_list.hpp"
 
 namespace shmipc::ctl {
 namespace {

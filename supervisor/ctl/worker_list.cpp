@@ -1,10 +1,10 @@
 #include "worker_list.hpp"
 
+#include "shared/text.hpp"
+
 #include <charconv>
 #include <stdexcept>
 #include <string>
-
-#include "shared/text.hpp"
 
 namespace shmipc::ctl {
 

@@ -1,14 +1,14 @@
 // Lists of workers as people type them: "0,2-5", "all".
 #pragma once
 
+#include <shmipc/ids.hpp>
+
+#include <boost/json/array.hpp>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <shmipc/ids.hpp>
-
-#include <boost/json/array.hpp>
 
 namespace shmipc::ctl {
 

@@ -1,12 +1,12 @@
 #include "console.hpp"
 
-#include <utility>
-
-#include <shmipc/log.hpp>
-#include <shmipc/os.hpp>
+#include "base/log.hpp"
+#include "base/os.hpp"
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
+
+#include <utility>
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -4,18 +4,17 @@
 // the shell is not touched if it can be opened anew, and restored at the end if not.
 #pragma once
 
-#include <array>
-#include <cstdint>
-#include <functional>
-#include <optional>
-#include <string_view>
-
+#include "shared/console_line.hpp"
 #include <shmipc/ids.hpp>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 
-#include "shared/console_line.hpp"
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string_view>
 
 namespace shmipc::supervisor {
 

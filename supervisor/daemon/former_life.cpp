@@ -1,5 +1,13 @@
 #include "former_life.hpp"
 
+#include "base/log.hpp"
+#include "base/os.hpp"
+#include "keeper/kin.hpp"
+#include "keeper/proc_text.hpp"
+#include "shared/file.hpp"
+#include "shared/text.hpp"
+#include <shmipc/error.hpp>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -11,20 +19,11 @@
 #include <utility>
 #include <vector>
 
-#include <shmipc/error.hpp>
-#include <shmipc/log.hpp>
-#include <shmipc/os.hpp>
-
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#include "keeper/kin.hpp"
-#include "keeper/proc_text.hpp"
-#include "shared/file.hpp"
-#include "shared/text.hpp"
 
 namespace shmipc::supervisor {
 namespace {

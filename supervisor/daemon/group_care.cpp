@@ -1,12 +1,12 @@
 #include "group_care.hpp"
 
+#include "base/log.hpp"
+#include <shmipc/error.hpp>
+
 #include <cstdint>
 #include <utility>
 
 #include <unistd.h>
-
-#include <shmipc/error.hpp>
-#include <shmipc/log.hpp>
 
 namespace shmipc::supervisor {
 namespace {

@@ -4,12 +4,11 @@
 // For the holder of the supervisor's claim only: two supervisors could remove each other's objects.
 #pragma once
 
-#include <string>
-
-#include <shmipc/group.hpp>
-
 #include "config/config.hpp"
 #include "shared/exit_code.hpp"
+#include <shmipc/group.hpp>
+
+#include <string>
 
 namespace shmipc::supervisor {
 

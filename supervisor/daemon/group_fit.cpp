@@ -1,19 +1,18 @@
 #include "group_fit.hpp"
 
-#include <cstdint>
-#include <optional>
-
+#include "base/os.hpp"
+#include "shared/file.hpp"
+#include "shared/remedy.hpp"
 #include <shmipc/error.hpp>
 #include <shmipc/ids.hpp>
 #include <shmipc/layout.hpp>
-#include <shmipc/os.hpp>
+
+#include <cstdint>
+#include <optional>
 
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "shared/file.hpp"
-#include "shared/remedy.hpp"
 
 namespace shmipc::supervisor {
 namespace {

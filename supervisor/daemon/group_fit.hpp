@@ -2,9 +2,9 @@
 // reload, so that nobody finds out at the next start, which may be that of a package upgrade.
 #pragma once
 
-#include <string>
-
 #include "config/config.hpp"
+
+#include <string>
 
 namespace shmipc::supervisor {
 

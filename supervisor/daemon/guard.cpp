@@ -1,5 +1,9 @@
 #include "guard.hpp"
 
+#include "base/os.hpp"
+#include "former_life.hpp"
+#include "keeper/kin.hpp"
+
 #include <array>
 #include <chrono>
 #include <csignal>
@@ -8,17 +12,12 @@
 #include <utility>
 #include <vector>
 
-#include <shmipc/os.hpp>
-
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "former_life.hpp"
-#include "keeper/kin.hpp"
 
 namespace shmipc::supervisor {
 namespace {

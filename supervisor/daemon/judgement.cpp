@@ -1,4 +1,11 @@
 // The part of Supervisor that judges the group as a whole: started, running, beyond help, stopped.
+#include "base/log.hpp"
+#include "shared/text.hpp"
+#include "supervisor.hpp"
+#include "troubles.hpp"
+
+#include <boost/asio/post.hpp>
+
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
@@ -6,14 +13,6 @@
 #include <string>
 #include <utility>
 #include <vector>
-
-#include <shmipc/log.hpp>
-
-#include <boost/asio/post.hpp>
-
-#include "shared/text.hpp"
-#include "supervisor.hpp"
-#include "troubles.hpp"
 
 namespace shmipc::supervisor {
 namespace {

@@ -1,19 +1,18 @@
 #include "lock.hpp"
 
+#include "shared/file.hpp"
+#include "shared/text.hpp"
+#include <shmipc/error.hpp>
+
 #include <array>
 #include <cerrno>
 #include <cstddef>
 #include <string_view>
 #include <utility>
 
-#include <shmipc/error.hpp>
-
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "shared/file.hpp"
-#include "shared/text.hpp"
 
 namespace shmipc::supervisor {
 namespace {

@@ -5,10 +5,10 @@
 // library's claim that keeps a second supervisor away (SupervisorClaim, <shmipc/group.hpp>).
 #pragma once
 
+#include "base/os.hpp"
+
 #include <optional>
 #include <string>
-
-#include <shmipc/os.hpp>
 
 #include <sys/types.h>
 

@@ -1,22 +1,21 @@
 #include "operator_stops.hpp"
 
+#include "base/log.hpp"
+#include "base/os.hpp"
+#include "shared/excerpt.hpp"
+#include "shared/file.hpp"
+#include "shared/text.hpp"
+#include <shmipc/error.hpp>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <string_view>
 #include <utility>
 
-#include <shmipc/error.hpp>
-#include <shmipc/log.hpp>
-#include <shmipc/os.hpp>
-
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "shared/excerpt.hpp"
-#include "shared/file.hpp"
-#include "shared/text.hpp"
 
 namespace shmipc::supervisor {
 

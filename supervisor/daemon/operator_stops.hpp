@@ -6,11 +6,11 @@
 // writing a few bytes to a memory file system takes.
 #pragma once
 
+#include <shmipc/ids.hpp>
+
 #include <cstdint>
 #include <set>
 #include <string>
-
-#include <shmipc/ids.hpp>
 
 namespace shmipc::supervisor {
 

@@ -5,13 +5,13 @@
 // Files and /dev/null have no other end, and are not watched.
 #pragma once
 
-#include <functional>
-#include <optional>
-
-#include <shmipc/os.hpp>
+#include "base/os.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+
+#include <functional>
+#include <optional>
 
 namespace shmipc::supervisor {
 

@@ -1,16 +1,15 @@
 #include "reloader.hpp"
 
-#include <algorithm>
-#include <new>
-#include <utility>
-
-#include <shmipc/check.hpp>
+#include "base/log.hpp"
+#include "shared/text.hpp"
+#include <shmipc/detail/check.hpp>
 #include <shmipc/error.hpp>
-#include <shmipc/log.hpp>
 
 #include <boost/asio/post.hpp>
 
-#include "shared/text.hpp"
+#include <algorithm>
+#include <new>
+#include <utility>
 
 namespace shmipc::supervisor {
 namespace {

@@ -7,6 +7,13 @@
 // is stopped for it. One thread; one reload at a time.
 #pragma once
 
+#include "config/config.hpp"
+#include "config/config_changes.hpp"
+#include "supervisor.hpp"
+#include <shmipc/ids.hpp>
+
+#include <boost/asio/io_context.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -14,14 +21,6 @@
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <shmipc/ids.hpp>
-
-#include <boost/asio/io_context.hpp>
-
-#include "config/config.hpp"
-#include "config/config_changes.hpp"
-#include "supervisor.hpp"
 
 namespace shmipc::supervisor {
 

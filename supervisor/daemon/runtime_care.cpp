@@ -1,9 +1,9 @@
 #include "runtime_care.hpp"
 
-#include <cerrno>
-
+#include "base/log.hpp"
 #include <shmipc/error.hpp>
-#include <shmipc/log.hpp>
+
+#include <cerrno>
 
 #include <sys/stat.h>
 

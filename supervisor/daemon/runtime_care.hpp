@@ -6,13 +6,13 @@
 // Connections that are there go on. One thread.
 #pragma once
 
+#include "lock.hpp"
+#include "operator_stops.hpp"
+
 #include <functional>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "lock.hpp"
-#include "operator_stops.hpp"
 
 namespace shmipc::supervisor {
 

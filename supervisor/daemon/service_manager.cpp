@@ -1,5 +1,8 @@
 #include "service_manager.hpp"
 
+#include "base/unix_address.hpp"
+#include "shared/text.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -8,11 +11,7 @@
 #include <limits>
 #include <utility>
 
-#include <shmipc/detail/unix_address.hpp>
-
 #include <unistd.h>
-
-#include "shared/text.hpp"
 
 namespace shmipc::supervisor {
 namespace {

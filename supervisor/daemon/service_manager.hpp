@@ -4,13 +4,13 @@
 // One thread.
 #pragma once
 
+#include "base/os.hpp"
+
 #include <chrono>
 #include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include <shmipc/os.hpp>
 
 #include <sys/socket.h>
 #include <sys/un.h>

@@ -1,5 +1,11 @@
 #include "start_failures.hpp"
 
+#include "base/log.hpp"
+#include "base/os.hpp"
+#include "shared/file.hpp"
+#include "shared/text.hpp"
+#include <shmipc/error.hpp>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -9,16 +15,9 @@
 #include <system_error>
 #include <utility>
 
-#include <shmipc/error.hpp>
-#include <shmipc/log.hpp>
-#include <shmipc/os.hpp>
-
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "shared/file.hpp"
-#include "shared/text.hpp"
 
 namespace shmipc::supervisor {
 namespace {

@@ -1,14 +1,13 @@
 #include "stray_signals.hpp"
 
-#include <cstdint>
+#include "base/log.hpp"
+#include "base/os.hpp"
+#include "keeper/certificate.hpp"
 
-#include <shmipc/log.hpp>
-#include <shmipc/os.hpp>
+#include <cstdint>
 
 #include <sys/signalfd.h>
 #include <unistd.h>
-
-#include "keeper/certificate.hpp"
 
 namespace shmipc::supervisor {
 

@@ -5,13 +5,12 @@
 // are, and workers get none of it (child.hpp).
 #pragma once
 
-#include <set>
-#include <string>
-
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 
 #include <csignal>
+#include <set>
+#include <string>
 
 namespace shmipc::supervisor {
 

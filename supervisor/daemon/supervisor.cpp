@@ -1,5 +1,14 @@
 #include "supervisor.hpp"
 
+#include "base/log.hpp"
+#include "keeper/certificate.hpp"
+#include "keeper/reports.hpp"
+#include "shared/remedy.hpp"
+#include "shared/text.hpp"
+#include <shmipc/detail/check.hpp>
+
+#include <boost/asio/post.hpp>
+
 #include <algorithm>
 #include <csignal>
 #include <cstddef>
@@ -8,17 +17,7 @@
 #include <random>
 #include <utility>
 
-#include <shmipc/check.hpp>
-#include <shmipc/log.hpp>
-
-#include <boost/asio/post.hpp>
-
 #include <unistd.h>
-
-#include "keeper/certificate.hpp"
-#include "keeper/reports.hpp"
-#include "shared/remedy.hpp"
-#include "shared/text.hpp"
 
 namespace shmipc::supervisor {
 namespace {

@@ -7,22 +7,6 @@
 // It reads the workers' shared memory for reports alone, and trusts none of it.
 #pragma once
 
-#include <chrono>
-#include <cstdint>
-#include <deque>
-#include <functional>
-#include <optional>
-#include <string>
-#include <string_view>
-#include <vector>
-
-#include <shmipc/group.hpp>
-#include <shmipc/ids.hpp>
-
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/signal_set.hpp>
-#include <boost/asio/steady_timer.hpp>
-
 #include "config/config.hpp"
 #include "config/config_changes.hpp"
 #include "keeper/launch.hpp"
@@ -31,6 +15,21 @@
 #include "keeper/worker_keeper.hpp"
 #include "operator_stops.hpp"
 #include "shared/exit_code.hpp"
+#include <shmipc/group.hpp>
+#include <shmipc/ids.hpp>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace shmipc::supervisor {
 

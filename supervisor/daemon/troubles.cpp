@@ -1,9 +1,9 @@
 #include "troubles.hpp"
 
+#include "shared/text.hpp"
+
 #include <algorithm>
 #include <cstddef>
-
-#include "shared/text.hpp"
 
 namespace shmipc::supervisor {
 namespace {

@@ -5,11 +5,11 @@
 // workers of one fate are named together, and of many fates only the first.
 #pragma once
 
+#include <shmipc/ids.hpp>
+
 #include <cstdint>
 #include <string>
 #include <vector>
-
-#include <shmipc/ids.hpp>
 
 namespace shmipc::supervisor {
 

@@ -1,13 +1,13 @@
 #include "certificate.hpp"
 
+#include "base/log_relay.hpp"
+#include "base/units.hpp"
+
 #include <algorithm>
 #include <csignal>
 #include <cstddef>
 #include <cstring>
 #include <string_view>
-
-#include <shmipc/detail/log_relay.hpp>
-#include <shmipc/units.hpp>
 
 #include <sys/wait.h>
 

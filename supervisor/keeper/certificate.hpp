@@ -4,6 +4,10 @@
 // exited (systemd #2913), so this line is the only one that says all.
 #pragma once
 
+#include "base/log.hpp"
+#include <shmipc/group.hpp>
+#include <shmipc/ids.hpp>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -11,10 +15,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <shmipc/group.hpp>
-#include <shmipc/ids.hpp>
-#include <shmipc/log.hpp>
 
 #include <sys/types.h>
 

@@ -1,5 +1,7 @@
 #include "cgroup.hpp"
 
+#include "proc_text.hpp"
+
 #include <array>
 #include <cstddef>
 #include <cstdio>
@@ -11,8 +13,6 @@
 #include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
-
-#include "proc_text.hpp"
 
 namespace shmipc::supervisor {
 namespace {

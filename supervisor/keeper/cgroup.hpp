@@ -10,13 +10,13 @@
 // thread; nothing here waits, but the file system's own calls.
 #pragma once
 
+#include "base/os.hpp"
+#include <shmipc/ids.hpp>
+
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
-
-#include <shmipc/ids.hpp>
-#include <shmipc/os.hpp>
 
 namespace shmipc::supervisor {
 

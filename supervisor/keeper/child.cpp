@@ -1,12 +1,12 @@
 #include "child.hpp"
 
+#include "base/os.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstddef>
-
-#include <shmipc/detail/standard_descriptors.hpp>
 
 #include <fcntl.h>
 #include <sys/ioctl.h>

@@ -10,11 +10,11 @@
 // One thread: the death signal is bound to the thread that forks.
 #pragma once
 
+#include "base/os.hpp"
+
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <shmipc/os.hpp>
 
 #include <sys/resource.h>
 #include <sys/types.h>

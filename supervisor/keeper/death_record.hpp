@@ -3,12 +3,12 @@
 // one out.
 #pragma once
 
+#include "certificate.hpp"
+#include "report.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-
-#include "certificate.hpp"
-#include "report.hpp"
 
 namespace shmipc::supervisor {
 

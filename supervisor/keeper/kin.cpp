@@ -1,20 +1,19 @@
 #include "kin.hpp"
 
+#include "base/os.hpp"
+#include "proc_text.hpp"
+#include "shared/text.hpp"
+
 #include <algorithm>
 #include <array>
 #include <csignal>
 #include <random>
 #include <utility>
 
-#include <shmipc/os.hpp>
-
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "proc_text.hpp"
-#include "shared/text.hpp"
 
 namespace shmipc::supervisor {
 namespace {

@@ -18,6 +18,9 @@
 // One thread; nothing here waits.
 #pragma once
 
+#include "cgroup.hpp"
+#include <shmipc/ids.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -28,11 +31,7 @@
 #include <utility>
 #include <vector>
 
-#include <shmipc/ids.hpp>
-
 #include <sys/types.h>
-
-#include "cgroup.hpp"
 
 namespace shmipc::supervisor {
 

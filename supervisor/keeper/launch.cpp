@@ -1,5 +1,9 @@
 #include "launch.hpp"
 
+#include "config/placeholders.hpp"
+#include "kin.hpp"
+#include "program_check.hpp"
+
 #include <array>
 #include <cstddef>
 #include <map>
@@ -7,10 +11,6 @@
 
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "config/placeholders.hpp"
-#include "kin.hpp"
-#include "program_check.hpp"
 
 namespace shmipc::supervisor {
 namespace {

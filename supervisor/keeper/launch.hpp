@@ -4,15 +4,14 @@
 // Touches nothing but the file system, to find the program.
 #pragma once
 
+#include "base/log.hpp"
+#include "child.hpp"
+#include "config/config.hpp"
+#include <shmipc/ids.hpp>
+
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <shmipc/ids.hpp>
-#include <shmipc/log.hpp>
-
-#include "child.hpp"
-#include "config/config.hpp"
 
 namespace shmipc::supervisor {
 

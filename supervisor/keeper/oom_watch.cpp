@@ -1,13 +1,13 @@
 #include "oom_watch.hpp"
 
+#include "shared/text.hpp"
+
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <system_error>
 #include <utility>
-
-#include "shared/text.hpp"
 
 namespace shmipc::supervisor {
 namespace {

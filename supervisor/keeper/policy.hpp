@@ -7,12 +7,12 @@
 // Owned by the worker's keeper; one thread.
 #pragma once
 
+#include "config/restart_limits.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
-
-#include "config/restart_limits.hpp"
 
 namespace shmipc::supervisor {
 

@@ -1,8 +1,8 @@
 #include "proc_text.hpp"
 
-#include <algorithm>
+#include "base/os.hpp"
 
-#include <shmipc/os.hpp>
+#include <algorithm>
 
 #include <fcntl.h>
 #include <unistd.h>

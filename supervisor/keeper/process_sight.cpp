@@ -1,15 +1,14 @@
 #include "process_sight.hpp"
 
+#include "base/units.hpp"
+#include "proc_text.hpp"
+#include "shared/text.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
-#include <shmipc/units.hpp>
-
 #include <unistd.h>
-
-#include "proc_text.hpp"
-#include "shared/text.hpp"
 
 namespace shmipc::supervisor {
 namespace {

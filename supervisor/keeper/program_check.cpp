@@ -1,6 +1,6 @@
 #include "program_check.hpp"
 
-#include <elf.h>
+#include "base/os.hpp"
 
 #include <algorithm>
 #include <array>
@@ -10,8 +10,7 @@
 #include <string_view>
 #include <system_error>
 
-#include <shmipc/os.hpp>
-
+#include <elf.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>

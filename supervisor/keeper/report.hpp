@@ -4,6 +4,9 @@
 // is hostile: it is shown, and nothing is decided by it.
 #pragma once
 
+#include "worker_state.hpp"
+#include <shmipc/ids.hpp>
+
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -11,11 +14,7 @@
 #include <string_view>
 #include <vector>
 
-#include <shmipc/ids.hpp>
-
 #include <sys/types.h>
-
-#include "worker_state.hpp"
 
 namespace shmipc::supervisor {
 

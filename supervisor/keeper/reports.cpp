@@ -1,15 +1,14 @@
 #include "reports.hpp"
 
-#include <cerrno>
-#include <string_view>
-
-#include <shmipc/log.hpp>
-#include <shmipc/units.hpp>
-
+#include "base/log.hpp"
+#include "base/units.hpp"
 #include "certificate.hpp"
 #include "process_sight.hpp"
 #include "shared/remedy.hpp"
 #include "shared/text.hpp"
+
+#include <cerrno>
+#include <string_view>
 
 namespace shmipc::supervisor {
 namespace {

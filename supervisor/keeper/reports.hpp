@@ -1,6 +1,10 @@
 // What a supervisor says of its workers besides their deaths (certificate.hpp): one log line each.
 #pragma once
 
+#include "policy.hpp"
+#include <shmipc/error.hpp>
+#include <shmipc/ids.hpp>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -8,12 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include <shmipc/error.hpp>
-#include <shmipc/ids.hpp>
-
 #include <sys/types.h>
-
-#include "policy.hpp"
 
 namespace shmipc::supervisor {
 

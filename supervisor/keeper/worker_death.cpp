@@ -1,4 +1,11 @@
 // The part of WorkerKeeper that deals with a death: reaps, certifies, asks the policy what follows.
+#include "base/log.hpp"
+#include "base/os.hpp"
+#include "base/units.hpp"
+#include "program_check.hpp"
+#include "reports.hpp"
+#include "worker_keeper.hpp"
+
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
@@ -7,15 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include <shmipc/log.hpp>
-#include <shmipc/os.hpp>
-#include <shmipc/units.hpp>
-
 #include <sys/wait.h>
-
-#include "program_check.hpp"
-#include "reports.hpp"
-#include "worker_keeper.hpp"
 
 namespace shmipc::supervisor {
 namespace {

@@ -1,18 +1,17 @@
 #include "worker_keeper.hpp"
 
+#include "base/units.hpp"
+#include "reports.hpp"
+#include "shared/text.hpp"
+#include <shmipc/error.hpp>
+
 #include <cerrno>
 #include <csignal>
 #include <system_error>
 #include <utility>
 
-#include <shmipc/error.hpp>
-#include <shmipc/units.hpp>
-
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "reports.hpp"
-#include "shared/text.hpp"
 
 namespace shmipc::supervisor {
 namespace {

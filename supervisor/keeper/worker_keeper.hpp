@@ -5,21 +5,6 @@
 // Owned by the supervisor, which outlives every handler. One thread; nothing here blocks.
 #pragma once
 
-#include <array>
-#include <chrono>
-#include <cstddef>
-#include <cstdint>
-#include <functional>
-#include <optional>
-#include <string>
-
-#include <shmipc/group.hpp>
-#include <shmipc/ids.hpp>
-
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/steady_timer.hpp>
-
 #include "certificate.hpp"
 #include "child.hpp"
 #include "config/config.hpp"
@@ -33,6 +18,20 @@
 #include "report.hpp"
 #include "worker_output.hpp"
 #include "worker_state.hpp"
+#include <shmipc/group.hpp>
+#include <shmipc/ids.hpp>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
 
 namespace shmipc::supervisor {
 

@@ -1,16 +1,15 @@
 #include "worker_line.hpp"
 
-#include <array>
-#include <span>
-
-#include <shmipc/detail/log_relay.hpp>
-#include <shmipc/log.hpp>
+#include "base/log.hpp"
+#include "base/log_relay.hpp"
+#include "output_cutter.hpp"
 
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
-#include "output_cutter.hpp"
+#include <array>
+#include <span>
 
 namespace shmipc::supervisor {
 namespace {

@@ -2,12 +2,12 @@
 // it is and that no worker can forge.
 #pragma once
 
+#include <shmipc/ids.hpp>
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include <shmipc/ids.hpp>
 
 #include <sys/types.h>
 

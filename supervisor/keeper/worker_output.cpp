@@ -1,5 +1,12 @@
 #include "worker_output.hpp"
 
+#include "base/log.hpp"
+#include "output_cutter.hpp"
+#include "worker_line.hpp"
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -8,16 +15,8 @@
 #include <string_view>
 #include <utility>
 
-#include <shmipc/log.hpp>
-
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/post.hpp>
-
 #include <fcntl.h>
 #include <unistd.h>
-
-#include "output_cutter.hpp"
-#include "worker_line.hpp"
 
 namespace shmipc::supervisor {
 namespace {

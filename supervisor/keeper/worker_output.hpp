@@ -10,14 +10,14 @@
 // Owned by the worker's keeper. One thread.
 #pragma once
 
+#include "base/os.hpp"
+#include <shmipc/ids.hpp>
+
+#include <boost/asio/io_context.hpp>
+
 #include <memory>
 #include <string>
 #include <vector>
-
-#include <shmipc/ids.hpp>
-#include <shmipc/os.hpp>
-
-#include <boost/asio/io_context.hpp>
 
 #include <sys/types.h>
 

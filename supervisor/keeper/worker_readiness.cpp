@@ -1,10 +1,10 @@
 // The part of WorkerKeeper that learns that a worker is ready: by the pipe that it was given, or,
 // where a wrapper has closed that, by what the worker says in shared memory.
-#include <string_view>
+#include "worker_keeper.hpp"
 
 #include <boost/asio/buffer.hpp>
 
-#include "worker_keeper.hpp"
+#include <string_view>
 
 namespace shmipc::supervisor {
 namespace {

@@ -1,14 +1,13 @@
 // The part of WorkerKeeper that watches a living process: signs of life, cores, reports.
+#include "base/log.hpp"
+#include "base/units.hpp"
+#include "reports.hpp"
+#include "worker_keeper.hpp"
+
 #include <csignal>
 #include <string>
 
-#include <shmipc/log.hpp>
-#include <shmipc/units.hpp>
-
 #include <unistd.h>
-
-#include "reports.hpp"
-#include "worker_keeper.hpp"
 
 namespace shmipc::supervisor {
 

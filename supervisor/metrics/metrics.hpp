@@ -10,10 +10,10 @@
 // and each new value of a label would be a new time series.
 #pragma once
 
-#include <string>
-
 #include "keeper/report.hpp"
 #include "process_report.hpp"
+
+#include <string>
 
 namespace shmipc::supervisor {
 

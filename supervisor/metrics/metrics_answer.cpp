@@ -1,9 +1,9 @@
 #include "metrics_answer.hpp"
 
+#include <boost/beast/http/error.hpp>
+
 #include <string_view>
 #include <utility>
-
-#include <boost/beast/http/error.hpp>
 
 namespace shmipc::supervisor {
 namespace {

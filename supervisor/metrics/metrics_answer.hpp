@@ -2,15 +2,15 @@
 // is asked for.
 #pragma once
 
-#include <functional>
-#include <optional>
-#include <string>
-
 #include <boost/beast/core/error.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
+
+#include <functional>
+#include <optional>
+#include <string>
 
 namespace shmipc::supervisor {
 

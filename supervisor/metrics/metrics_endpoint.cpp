@@ -1,15 +1,14 @@
 #include "metrics_endpoint.hpp"
 
+#include "base/log.hpp"
+#include "config/listen_address.hpp"
+#include "shared/remedy.hpp"
+#include <shmipc/error.hpp>
+
 #include <algorithm>
 #include <cerrno>
 #include <optional>
 #include <utility>
-
-#include <shmipc/error.hpp>
-#include <shmipc/log.hpp>
-
-#include "config/listen_address.hpp"
-#include "shared/remedy.hpp"
 
 namespace shmipc::supervisor {
 namespace {

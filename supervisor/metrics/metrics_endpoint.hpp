@@ -5,15 +5,15 @@
 // before goes on meanwhile. On the supervisor's one io_context.
 #pragma once
 
-#include <chrono>
-#include <functional>
-#include <memory>
-#include <string>
+#include "metrics_listener.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include "metrics_listener.hpp"
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
 
 namespace shmipc::supervisor {
 

@@ -1,14 +1,9 @@
 #include "metrics_listener.hpp"
 
-#include <algorithm>
-#include <array>
-#include <new>
-#include <optional>
-#include <set>
-#include <utility>
-
+#include "base/log.hpp"
+#include "config/listen_address.hpp"
+#include "metrics_answer.hpp"
 #include <shmipc/error.hpp>
-#include <shmipc/log.hpp>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
@@ -18,10 +13,14 @@
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
 
-#include <fcntl.h>
+#include <algorithm>
+#include <array>
+#include <new>
+#include <optional>
+#include <set>
+#include <utility>
 
-#include "config/listen_address.hpp"
-#include "metrics_answer.hpp"
+#include <fcntl.h>
 
 namespace shmipc::supervisor {
 namespace {

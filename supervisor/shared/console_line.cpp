@@ -1,8 +1,8 @@
 #include "console_line.hpp"
 
-#include <utility>
-
 #include "text.hpp"
+
+#include <utility>
 
 namespace shmipc::supervisor {
 

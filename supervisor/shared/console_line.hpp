@@ -2,13 +2,13 @@
 // lines orders. Pure.
 #pragma once
 
+#include <shmipc/ids.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
-
-#include <shmipc/ids.hpp>
 
 namespace shmipc::supervisor {
 

@@ -1,9 +1,9 @@
 #include "file.hpp"
 
+#include <shmipc/error.hpp>
+
 #include <array>
 #include <cerrno>
-
-#include <shmipc/error.hpp>
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -7,11 +7,11 @@
 // bound on what is read, however long the file says that it is, or grows while it is read.
 #pragma once
 
+#include "base/os.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
-
-#include <shmipc/os.hpp>
 
 namespace shmipc::supervisor {
 

@@ -1,6 +1,8 @@
-// Small texts that people write and read, beyond shmipc/units.hpp: plain numbers, exact durations,
+// Small texts that people write and read, beyond base/units.hpp: plain numbers, exact durations,
 // and the word that somebody may have meant. Pure functions.
 #pragma once
+
+#include <shmipc/ids.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -8,8 +10,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <shmipc/ids.hpp>
 
 namespace shmipc::supervisor {
 

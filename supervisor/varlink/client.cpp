@@ -1,12 +1,13 @@
 #include "client.hpp"
 
+#include "base/unix_address.hpp"
+
+#include <climits>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <climits>
 #include <system_error>
-
-#include <shmipc/detail/unix_address.hpp>
 
 #include <poll.h>
 #include <sys/socket.h>

@@ -4,6 +4,11 @@
 // One thread. Bounded: a reply of more than kLongestReply bytes is an error.
 #pragma once
 
+#include "base/os.hpp"
+#include "message.hpp"
+
+#include <boost/json/object.hpp>
+
 #include <chrono>
 #include <cstddef>
 #include <optional>
@@ -11,12 +16,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-
-#include <shmipc/os.hpp>
-
-#include <boost/json/object.hpp>
-
-#include "message.hpp"
 
 namespace shmipc::varlink {
 

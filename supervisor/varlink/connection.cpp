@@ -1,14 +1,14 @@
 #include "connection.hpp"
 
-#include <utility>
-
-#include <boost/asio/post.hpp>
-
-#include <sys/socket.h>
-
 #include "error_names.hpp"
 #include "pending_call.hpp"
 #include "service.hpp"
+
+#include <boost/asio/post.hpp>
+
+#include <utility>
+
+#include <sys/socket.h>
 
 namespace shmipc::varlink {
 namespace {

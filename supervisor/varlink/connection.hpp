@@ -9,6 +9,15 @@
 // what is new and lead there. Its owner keeps it alive; the handlers in the loop know it weakly.
 #pragma once
 
+#include "base/os.hpp"
+#include "message.hpp"
+#include "server.hpp"
+
+#include <boost/asio/error.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -18,16 +27,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include <shmipc/os.hpp>
-
-#include <boost/asio/error.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/steady_timer.hpp>
-
-#include "message.hpp"
-#include "server.hpp"
 
 namespace shmipc::varlink {
 

@@ -1,6 +1,7 @@
 // The part of Connection that touches the socket and the clock: what goes out, what comes in, the
 // end of the stream, and the deadlines.
 #include "connection.hpp"
+#include "error_names.hpp"
 
 #include <algorithm>
 #include <array>
@@ -9,8 +10,6 @@
 
 #include <poll.h>
 #include <sys/socket.h>
-
-#include "error_names.hpp"
 
 namespace shmipc::varlink {
 namespace {

@@ -1,10 +1,10 @@
 #include "listening_socket.hpp"
 
+#include "base/unix_address.hpp"
+#include <shmipc/error.hpp>
+
 #include <cerrno>
 #include <utility>
-
-#include <shmipc/detail/unix_address.hpp>
-#include <shmipc/error.hpp>
 
 #include <sys/socket.h>
 #include <sys/stat.h>

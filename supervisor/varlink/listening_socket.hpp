@@ -2,9 +2,9 @@
 // could connect, and removed again, but only what is ours.
 #pragma once
 
-#include <string>
+#include "base/os.hpp"
 
-#include <shmipc/os.hpp>
+#include <string>
 
 #include <sys/types.h>
 

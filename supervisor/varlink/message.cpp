@@ -1,12 +1,12 @@
 #include "message.hpp"
 
-#include <utility>
+#include "error_names.hpp"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 
-#include "error_names.hpp"
+#include <utility>
 
 namespace shmipc::varlink {
 namespace {

@@ -2,13 +2,13 @@
 // the buffer that cuts bytes into messages; both ends use them.
 #pragma once
 
+#include <boost/json/object.hpp>
+
 #include <cstddef>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
-
-#include <boost/json/object.hpp>
 
 namespace shmipc::varlink {
 

@@ -1,10 +1,10 @@
 #include "parameters.hpp"
 
-#include <limits>
+#include "server.hpp"
 
 #include <boost/json/array.hpp>
 
-#include "server.hpp"
+#include <limits>
 
 namespace shmipc::varlink {
 namespace {

@@ -1,9 +1,9 @@
 #include "pending_call.hpp"
 
-#include <utility>
-
 #include "connection.hpp"
 #include "error_names.hpp"
+
+#include <utility>
 
 namespace shmipc::varlink {
 

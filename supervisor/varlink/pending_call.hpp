@@ -4,16 +4,16 @@
 // the answer comes, and it goes nowhere then.
 #pragma once
 
+#include "message.hpp"
+#include "server.hpp"
+
+#include <boost/json/object.hpp>
+
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
-
-#include <boost/json/object.hpp>
-
-#include "message.hpp"
-#include "server.hpp"
 
 namespace shmipc::varlink {
 

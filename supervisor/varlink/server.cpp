@@ -1,24 +1,23 @@
 #include "server.hpp"
 
-#include <cerrno>
-#include <set>
-#include <system_error>
-#include <utility>
-
-#include <shmipc/os.hpp>
-
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/system/system_error.hpp>
-
-#include <sys/socket.h>
-#include <unistd.h>
-
+#include "base/os.hpp"
 #include "connection.hpp"
 #include "error_names.hpp"
 #include "listening_socket.hpp"
 #include "service.hpp"
 #include "shares.hpp"
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/system/system_error.hpp>
+
+#include <cerrno>
+#include <set>
+#include <system_error>
+#include <utility>
+
+#include <sys/socket.h>
+#include <unistd.h>
 
 namespace shmipc::varlink {
 namespace {

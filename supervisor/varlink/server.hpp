@@ -7,6 +7,9 @@
 // Calls of one connection are answered in their order; the next is read when the last is answered.
 #pragma once
 
+#include <boost/asio/io_context.hpp>
+#include <boost/json/object.hpp>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -18,9 +21,6 @@
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include <boost/asio/io_context.hpp>
-#include <boost/json/object.hpp>
 
 #include <sys/types.h>
 

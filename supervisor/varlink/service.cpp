@@ -1,16 +1,15 @@
 #include "service.hpp"
 
-#include <new>
-#include <string_view>
-#include <utility>
-
-#include <shmipc/check.hpp>
+#include "error_names.hpp"
+#include "parameters.hpp"
+#include <shmipc/detail/check.hpp>
 
 #include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
 
-#include "error_names.hpp"
-#include "parameters.hpp"
+#include <new>
+#include <string_view>
+#include <utility>
 
 namespace shmipc::varlink {
 namespace {

@@ -3,12 +3,12 @@
 // server keeps running in a service that is still there.
 #pragma once
 
+#include "server.hpp"
+
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "server.hpp"
 
 namespace shmipc::varlink {
 

@@ -1,8 +1,8 @@
 #include "shares.hpp"
 
-#include <algorithm>
+#include <shmipc/detail/check.hpp>
 
-#include <shmipc/check.hpp>
+#include <algorithm>
 
 namespace shmipc::varlink {
 

@@ -2,13 +2,13 @@
 // does not stand in the result.
 #pragma once
 
+#include "clock.hpp"
+#include "keep.hpp"
+
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <vector>
-
-#include "clock.hpp"
-#include "keep.hpp"
 
 namespace shmipc::bench {
 

@@ -1,16 +1,15 @@
 // What a measurement needs to know of the run that it is part of, and what it gives back.
 #pragma once
 
+#include "process.hpp"
+#include <shmipc/message.hpp>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include <shmipc/message.hpp>
-
-#include "process.hpp"
 
 namespace shmipc::bench {
 

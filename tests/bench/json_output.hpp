@@ -1,10 +1,10 @@
 // The same as JSON, for programs that draw or compare.
 #pragma once
 
+#include "targets.hpp"
+
 #include <string>
 #include <vector>
-
-#include "targets.hpp"
 
 namespace shmipc::bench {
 

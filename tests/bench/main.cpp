@@ -2,18 +2,18 @@
 // primitives, in one run. Exit status 0, also where a target is missed; 1 if a message of shmipc
 // was torn or reversed, or something else went wrong; 64 for wrong usage; 128 + the signal's
 // number.
+#include "clock.hpp"
+#include "json_output.hpp"
+#include "placement.hpp"
+#include "report.hpp"
+
+#include <CLI/CLI.hpp>
+
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <string>
 #include <vector>
-
-#include <CLI/CLI.hpp>
-
-#include "clock.hpp"
-#include "json_output.hpp"
-#include "placement.hpp"
-#include "report.hpp"
 
 namespace {
 

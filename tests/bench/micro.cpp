@@ -1,19 +1,19 @@
 // shmipc-bench-micro: the operations of one thread, under Google Benchmark: for the work on one of
 // them, where its --benchmark_filter, repetitions and comparison of two runs are of use. What is
 // compared with other designs and judged is in shmipc-bench.
+#include <shmipc/group.hpp>
+#include <shmipc/observer.hpp>
+#include <shmipc/worker.hpp>
+
+#include <benchmark/benchmark.h>
+
 #include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <system_error>
 
-#include <benchmark/benchmark.h>
-
 #include <unistd.h>
-
-#include <shmipc/group.hpp>
-#include <shmipc/observer.hpp>
-#include <shmipc/worker.hpp>
 
 namespace {
 

@@ -4,13 +4,13 @@
 // middle and the last word; what lies between is filled with its lowest byte, or left.
 #pragma once
 
+#include "fill.hpp"
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <span>
-
-#include "fill.hpp"
 
 namespace shmipc::bench {
 

@@ -1,5 +1,8 @@
 #include "placement.hpp"
 
+#include "clock.hpp"
+#include "statistics.hpp"
+
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
@@ -7,9 +10,6 @@
 
 #include <sched.h>
 #include <unistd.h>
-
-#include "clock.hpp"
-#include "statistics.hpp"
 
 namespace shmipc::bench {
 

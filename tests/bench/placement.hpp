@@ -1,11 +1,11 @@
 // Which cores are used, and how far apart they are at the moment.
 #pragma once
 
+#include "context.hpp"
+
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "context.hpp"
 
 namespace shmipc::bench {
 

@@ -1,11 +1,11 @@
 #include "points.hpp"
 
+#include <shmipc/layout.hpp>
+
 #include <algorithm>
 #include <iterator>
 #include <string_view>
 #include <tuple>
-
-#include <shmipc/layout.hpp>
 
 namespace shmipc::bench {
 

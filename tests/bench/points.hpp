@@ -1,13 +1,13 @@
 // The table of what is measured: a stated list of points, not a cross product of all.
 #pragma once
 
-#include <cstdint>
-#include <string>
-#include <vector>
-
 #include "context.hpp"
 #include "peers/entries.hpp"
 #include "workload.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
 
 namespace shmipc::bench {
 

@@ -1,15 +1,14 @@
 #include "primitives.hpp"
 
+#include "batches.hpp"
+
 #include <atomic>
 #include <cstdint>
 #include <cstring>
+#include <ctime>
 #include <functional>
 #include <memory>
 #include <stdexcept>
-
-#include <ctime>
-
-#include "batches.hpp"
 
 namespace shmipc::bench {
 

@@ -1,11 +1,11 @@
 // What the machine's own operations cost, measured in the same run as what is built from them.
 #pragma once
 
+#include "context.hpp"
+
 #include <map>
 #include <string>
 #include <vector>
-
-#include "context.hpp"
 
 namespace shmipc::bench {
 

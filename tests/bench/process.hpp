@@ -2,7 +2,7 @@
 // behind; and the memory in which they meet and leave their results.
 #pragma once
 
-#include <sys/types.h>
+#include "base/os.hpp"
 
 #include <array>
 #include <atomic>
@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include <shmipc/os.hpp>
+#include <sys/types.h>
 
 namespace shmipc::bench {
 

@@ -1,11 +1,11 @@
 // The tables for people.
 #pragma once
 
-#include <cstdio>
-#include <vector>
-
 #include "points.hpp"
 #include "targets.hpp"
+
+#include <cstdio>
+#include <vector>
 
 namespace shmipc::bench {
 

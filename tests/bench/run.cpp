@@ -1,14 +1,14 @@
 #include "run.hpp"
 
+#include "placement.hpp"
+#include "primitives.hpp"
+
 #include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <tuple>
 
 #include <unistd.h>
-
-#include "placement.hpp"
-#include "primitives.hpp"
 
 namespace shmipc::bench {
 

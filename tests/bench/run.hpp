@@ -1,13 +1,13 @@
 // Runs the points, repeated and interleaved, and sums them up.
 #pragma once
 
-#include <map>
-#include <string>
-#include <vector>
-
 #include "machine.hpp"
 #include "points.hpp"
 #include "statistics.hpp"
+
+#include <map>
+#include <string>
+#include <vector>
 
 namespace shmipc::bench {
 

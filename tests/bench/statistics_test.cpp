@@ -1,8 +1,8 @@
 #include "statistics.hpp"
 
-#include <vector>
-
 #include <doctest/doctest.h>
+
+#include <vector>
 
 namespace shmipc::bench {
 

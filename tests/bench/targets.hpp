@@ -2,10 +2,10 @@
 // run.
 #pragma once
 
+#include "run.hpp"
+
 #include <string>
 #include <vector>
-
-#include "run.hpp"
 
 namespace shmipc::bench {
 

@@ -2,10 +2,10 @@
 // every message that it sees is checked.
 #pragma once
 
+#include "workloads_pair.hpp"
+
 #include <cstdint>
 #include <string>
-
-#include "workloads_pair.hpp"
 
 namespace shmipc::bench {
 

@@ -1,13 +1,13 @@
 // Workloads with several consumers.
 #pragma once
 
+#include "workloads_pair.hpp"
+
 #include <algorithm>
 #include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "workloads_pair.hpp"
 
 namespace shmipc::bench {
 

@@ -1,6 +1,13 @@
 // Workloads of two processes on two cores.
 #pragma once
 
+#include "batches.hpp"
+#include "context.hpp"
+#include "payload.hpp"
+#include "peers/peer.hpp"
+#include "placement.hpp"
+#include "statistics.hpp"
+
 #include <algorithm>
 #include <cstdint>
 #include <fstream>
@@ -11,13 +18,6 @@
 
 #include <sched.h>
 #include <unistd.h>
-
-#include "batches.hpp"
-#include "context.hpp"
-#include "payload.hpp"
-#include "peers/peer.hpp"
-#include "placement.hpp"
-#include "statistics.hpp"
 
 namespace shmipc::bench {
 

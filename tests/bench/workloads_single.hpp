@@ -5,15 +5,15 @@
 // are in a program that uses it. It runs in a child process, pinned to the first core.
 #pragma once
 
-#include <cstdint>
-#include <string>
-#include <utility>
-#include <vector>
-
 #include "batches.hpp"
 #include "context.hpp"
 #include "payload.hpp"
 #include "peers/peer.hpp"
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace shmipc::bench {
 

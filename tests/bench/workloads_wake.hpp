@@ -1,12 +1,12 @@
 // Waking a consumer that sleeps.
 #pragma once
 
+#include "workloads_pair.hpp"
+
 #include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
-
-#include "workloads_pair.hpp"
 
 namespace shmipc::bench {
 

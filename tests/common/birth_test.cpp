@@ -1,4 +1,10 @@
 // A group's objects are born together and removed together.
+#include "birth.hpp"
+
+#include "child.hpp"
+#include "group_guard.hpp"
+#include "segment.hpp"
+#include "syscall_death.hpp"
 #include <shmipc/group.hpp>
 #include <shmipc/worker.hpp>
 
@@ -12,12 +18,6 @@
 
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "birth.hpp"
-#include "child.hpp"
-#include "group_guard.hpp"
-#include "segment.hpp"
-#include "syscall_death.hpp"
 
 using namespace shmipc;
 using test::Call;

@@ -2,7 +2,7 @@
 // to sleep, and bounded in time.
 #pragma once
 
-#include <shmipc/os.hpp>
+#include "base/os.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,6 +1,8 @@
 // Descriptors: whatever a program was started with closed, and whatever it is not allowed to have.
-#include <shmipc/detail/standard_descriptors.hpp>
-#include <shmipc/log.hpp>
+#include "base/log.hpp"
+#include "base/os.hpp"
+#include "child.hpp"
+#include "group_guard.hpp"
 #include <shmipc/observer.hpp>
 #include <shmipc/worker.hpp>
 
@@ -17,9 +19,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "child.hpp"
-#include "group_guard.hpp"
 
 using namespace shmipc;
 using test::catch_error;

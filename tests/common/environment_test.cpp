@@ -1,4 +1,6 @@
 // What a supervisor hands to its workers.
+#include "child.hpp"
+#include "group_guard.hpp"
 #include <shmipc/worker.hpp>
 
 #include <doctest/doctest.h>
@@ -15,9 +17,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
-
-#include "child.hpp"
-#include "group_guard.hpp"
 
 using namespace shmipc;
 using test::catch_error;

@@ -1,7 +1,7 @@
+#include "base/os.hpp"
+#include "child.hpp"
+#include <shmipc/detail/check.hpp>
 #include <shmipc/error.hpp>
-
-#include <shmipc/check.hpp>
-#include <shmipc/os.hpp>
 
 #include <doctest/doctest.h>
 
@@ -12,8 +12,6 @@
 
 #include <fcntl.h>
 #include <unistd.h>
-
-#include "child.hpp"
 
 using namespace shmipc;
 

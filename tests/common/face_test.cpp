@@ -1,4 +1,7 @@
 // Worker, Producer and Consumer as programs use them.
+#include "child.hpp"
+#include "group_guard.hpp"
+#include "plain_channel.hpp"
 #include <shmipc/worker.hpp>
 
 #include <doctest/doctest.h>
@@ -7,10 +10,6 @@
 #include <cstring>
 #include <optional>
 #include <vector>
-
-#include "child.hpp"
-#include "group_guard.hpp"
-#include "plain_channel.hpp"
 
 using namespace shmipc;
 using test::catch_error;

@@ -1,6 +1,12 @@
 // What other users do with names in /dev/shm and with locks on files that they may read. Users need
 // root: without it the foreign names are directories, pipes and links of our own, which do not
 // count either, and it is said.
+#include "child.hpp"
+#include "group_guard.hpp"
+#include "identity.hpp"
+#include "lock_file.hpp"
+#include "names.hpp"
+#include "syscall_death.hpp"
 #include <shmipc/group.hpp>
 #include <shmipc/observer.hpp>
 #include <shmipc/worker.hpp>
@@ -20,13 +26,6 @@
 #include <grp.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "child.hpp"
-#include "group_guard.hpp"
-#include "identity.hpp"
-#include "lock_file.hpp"
-#include "names.hpp"
-#include "syscall_death.hpp"
 
 using namespace shmipc;
 using namespace std::chrono_literals;

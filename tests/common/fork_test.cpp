@@ -1,4 +1,6 @@
 // A forked child inherits nothing of a membership.
+#include "child.hpp"
+#include "group_guard.hpp"
 #include <shmipc/group.hpp>
 #include <shmipc/observer.hpp>
 #include <shmipc/worker.hpp>
@@ -18,9 +20,6 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "child.hpp"
-#include "group_guard.hpp"
 
 using namespace shmipc;
 using namespace std::chrono_literals;

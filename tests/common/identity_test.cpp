@@ -1,4 +1,8 @@
 // One process at a time is worker i, and notices when it no longer is.
+#include "identity.hpp"
+
+#include "child.hpp"
+#include "group_guard.hpp"
 #include <shmipc/group.hpp>
 #include <shmipc/worker.hpp>
 
@@ -11,10 +15,6 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <unistd.h>
-
-#include "child.hpp"
-#include "group_guard.hpp"
-#include "identity.hpp"
 
 using namespace shmipc;
 using namespace std::chrono_literals;

@@ -1,4 +1,6 @@
 // Whole operations of one side in every gap between two steps of the other.
+#include "fiber.hpp"
+#include "plain_channel.hpp"
 #include <shmipc/protocol/pin.hpp>
 #include <shmipc/protocol/publish.hpp>
 
@@ -7,9 +9,6 @@
 #include <deque>
 #include <functional>
 #include <string>
-
-#include "fiber.hpp"
-#include "plain_channel.hpp"
 
 using namespace shmipc;
 using namespace shmipc::protocol;

@@ -1,5 +1,7 @@
 // The real code of the protocol under all interleavings of a bounded number of operations, with
 // deaths: every shared operation is a point at which another actor may go on, or this one die.
+#include "fiber.hpp"
+#include "plain_channel.hpp"
 #include <shmipc/protocol/pin.hpp>
 #include <shmipc/protocol/publish.hpp>
 
@@ -9,9 +11,6 @@
 #include <deque>
 #include <map>
 #include <string>
-
-#include "fiber.hpp"
-#include "plain_channel.hpp"
 
 using namespace shmipc;
 using namespace shmipc::protocol;

@@ -1,4 +1,7 @@
 // What outlives a worker: messages, sequences, incarnations, pins.
+#include "child.hpp"
+#include "group_guard.hpp"
+#include "plain_channel.hpp"
 #include <shmipc/group.hpp>
 #include <shmipc/worker.hpp>
 
@@ -8,10 +11,6 @@
 #include <cstring>
 #include <optional>
 #include <stdexcept>
-
-#include "child.hpp"
-#include "group_guard.hpp"
-#include "plain_channel.hpp"
 
 using namespace shmipc;
 using namespace std::chrono_literals;

@@ -2,7 +2,7 @@
 // everybody. Throws where neither is permitted: such a machine cannot run these tests.
 #pragma once
 
-#include <shmipc/os.hpp>
+#include "base/os.hpp"
 
 #include <csignal>
 #include <fstream>

@@ -1,4 +1,5 @@
 // Messages of all sizes arrive whole, at consumers and at observers.
+#include "plain_channel.hpp"
 #include <shmipc/protocol/copy.hpp>
 #include <shmipc/protocol/pin.hpp>
 #include <shmipc/protocol/publish.hpp>
@@ -9,8 +10,6 @@
 #include <array>
 #include <set>
 #include <vector>
-
-#include "plain_channel.hpp"
 
 using namespace shmipc;
 using namespace shmipc::protocol;

@@ -1,7 +1,8 @@
 // A channel carries one type of payload, by name and size, and nobody takes it for another.
-#include <shmipc/worker.hpp>
-
+#include "group_guard.hpp"
+#include "segment.hpp"
 #include <shmipc/protocol/words.hpp>
+#include <shmipc/worker.hpp>
 
 #include <doctest/doctest.h>
 
@@ -9,9 +10,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-
-#include "group_guard.hpp"
-#include "segment.hpp"
 
 using namespace shmipc;
 using test::catch_error;

@@ -1,12 +1,11 @@
 // The rules of the protocol, one operation after the other.
+#include "plain_channel.hpp"
 #include <shmipc/protocol/pin.hpp>
 
 #include <doctest/doctest.h>
 
 #include <deque>
 #include <vector>
-
-#include "plain_channel.hpp"
 
 using namespace shmipc;
 using namespace shmipc::protocol;

@@ -1,4 +1,7 @@
 // Where a group lies and who shares it: read-only, in other pid namespaces, under limits.
+#include "child.hpp"
+#include "group_guard.hpp"
+#include "own_place.hpp"
 #include <shmipc/group.hpp>
 #include <shmipc/observer.hpp>
 #include <shmipc/worker.hpp>
@@ -15,10 +18,6 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <unistd.h>
-
-#include "child.hpp"
-#include "group_guard.hpp"
-#include "own_place.hpp"
 
 using namespace shmipc;
 using test::as_process_one;

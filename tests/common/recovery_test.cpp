@@ -1,12 +1,11 @@
 // Deaths, and words that another process has scribbled on.
+#include "plain_channel.hpp"
 #include <shmipc/protocol/pin.hpp>
 #include <shmipc/protocol/publish.hpp>
 
 #include <doctest/doctest.h>
 
 #include <vector>
-
-#include "plain_channel.hpp"
 
 using namespace shmipc;
 using namespace shmipc::protocol;

@@ -1,3 +1,6 @@
+#include "child.hpp"
+#include "group_guard.hpp"
+#include "syscall_death.hpp"
 #include <shmipc/group.hpp>
 #include <shmipc/worker.hpp>
 
@@ -10,10 +13,6 @@
 
 #include <sys/mman.h>
 #include <unistd.h>
-
-#include "child.hpp"
-#include "group_guard.hpp"
-#include "syscall_death.hpp"
 
 using namespace shmipc;
 using test::Call;

@@ -1,4 +1,5 @@
 // Every way in which an object can be the wrong one is an error of its own.
+#include "group_guard.hpp"
 #include <shmipc/group.hpp>
 #include <shmipc/observer.hpp>
 #include <shmipc/worker.hpp>
@@ -10,8 +11,6 @@
 
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "group_guard.hpp"
 
 using namespace shmipc;
 using test::catch_error;

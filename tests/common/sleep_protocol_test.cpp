@@ -1,13 +1,12 @@
 // Sleeping and waking on plain words, under all interleavings.
+#include "fiber.hpp"
+#include "plain_channel.hpp"
 #include <shmipc/protocol/sleep.hpp>
 
 #include <doctest/doctest.h>
 
 #include <array>
 #include <string>
-
-#include "fiber.hpp"
-#include "plain_channel.hpp"
 
 using namespace shmipc;
 using namespace shmipc::protocol;

@@ -2,6 +2,9 @@
 // whoever misses a wake-up sleeps until the test's patience ends.
 #pragma once
 
+#include "child.hpp"
+#include "group_guard.hpp"
+#include "segment.hpp"
 #include <shmipc/worker.hpp>
 
 #include <doctest/doctest.h>
@@ -14,10 +17,6 @@
 #include <vector>
 
 #include <unistd.h>
-
-#include "child.hpp"
-#include "group_guard.hpp"
-#include "segment.hpp"
 
 namespace shmipc::test {
 

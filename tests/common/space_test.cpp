@@ -1,7 +1,11 @@
 // Too little memory, and too few rights.
+#include "base/os.hpp"
+#include "child.hpp"
+#include "group_guard.hpp"
+#include "own_place.hpp"
+#include "syscall_death.hpp"
 #include <shmipc/group.hpp>
 #include <shmipc/observer.hpp>
-#include <shmipc/os.hpp>
 #include <shmipc/worker.hpp>
 
 #include <doctest/doctest.h>
@@ -17,11 +21,6 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
-
-#include "child.hpp"
-#include "group_guard.hpp"
-#include "own_place.hpp"
-#include "syscall_death.hpp"
 
 using namespace shmipc;
 using test::catch_error;

@@ -1,5 +1,6 @@
 // The protocol under real concurrency: a producer, its consumers and observers as threads. A
 // program of its own, so that ThreadSanitizer can run it alone.
+#include "plain_channel.hpp"
 #include <shmipc/protocol/copy.hpp>
 #include <shmipc/protocol/pin.hpp>
 #include <shmipc/protocol/publish.hpp>
@@ -13,8 +14,6 @@
 #include <string>
 #include <thread>
 #include <vector>
-
-#include "plain_channel.hpp"
 
 using namespace shmipc;
 using namespace shmipc::protocol;

@@ -1,4 +1,5 @@
 // Sleeping until there is something newer, and being woken, between processes.
+#include "sleeper.hpp"
 #include <shmipc/worker.hpp>
 
 #include <doctest/doctest.h>
@@ -11,8 +12,6 @@
 
 #include <time.h>
 #include <unistd.h>
-
-#include "sleeper.hpp"
 
 using namespace shmipc;
 using namespace shmipc::test;

@@ -1,4 +1,5 @@
 // Sleeping and waking where somebody dies, or has scribbled on the words.
+#include "sleeper.hpp"
 #include <shmipc/protocol/publish.hpp>
 #include <shmipc/protocol/sleep.hpp>
 
@@ -7,8 +8,6 @@
 #include <csignal>
 
 #include <unistd.h>
-
-#include "sleeper.hpp"
 
 using namespace shmipc;
 using namespace shmipc::test;

@@ -1,4 +1,6 @@
 // What is seen of a group from outside: by watchers, which map nothing, and by observers.
+#include "group_guard.hpp"
+#include "plain_channel.hpp"
 #include <shmipc/group.hpp>
 #include <shmipc/observer.hpp>
 #include <shmipc/protocol/words.hpp>
@@ -11,9 +13,6 @@
 #include <vector>
 
 #include <unistd.h>
-
-#include "group_guard.hpp"
-#include "plain_channel.hpp"
 
 using namespace shmipc;
 using namespace std::chrono_literals;

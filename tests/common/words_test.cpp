@@ -1,7 +1,6 @@
-#include <shmipc/protocol/words.hpp>
-
 #include <shmipc/layout.hpp>
 #include <shmipc/protocol/slots.hpp>
+#include <shmipc/protocol/words.hpp>
 
 #include <doctest/doctest.h>
 

@@ -5,6 +5,13 @@
 // a socket: a script of commands goes down, an outcome comes back.
 #pragma once
 
+#include "arena.hpp"
+#include "base/os.hpp"
+#include "child.hpp"
+#include "plan.hpp"
+#include <shmipc/ids.hpp>
+#include <shmipc/worker.hpp>
+
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -12,14 +19,6 @@
 #include <span>
 #include <string>
 #include <vector>
-
-#include <shmipc/ids.hpp>
-#include <shmipc/os.hpp>
-#include <shmipc/worker.hpp>
-
-#include "arena.hpp"
-#include "child.hpp"
-#include "plan.hpp"
 
 namespace shmipc::crash {
 

@@ -1,4 +1,7 @@
 // The worker's own side of an Actor.
+#include "actor.hpp"
+#include "payload.hpp"
+
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -7,9 +10,6 @@
 #include <vector>
 
 #include <sys/socket.h>
-
-#include "actor.hpp"
-#include "payload.hpp"
 
 namespace shmipc::crash {
 

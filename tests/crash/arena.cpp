@@ -1,5 +1,8 @@
 #include "arena.hpp"
 
+#include "payload.hpp"
+#include <shmipc/layout.hpp>
+
 #include <algorithm>
 #include <cstddef>
 #include <filesystem>
@@ -7,10 +10,6 @@
 
 #include <fcntl.h>
 #include <unistd.h>
-
-#include <shmipc/layout.hpp>
-
-#include "payload.hpp"
 
 namespace shmipc::crash {
 

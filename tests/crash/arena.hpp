@@ -2,16 +2,16 @@
 // its workers.
 #pragma once
 
+#include "base/os.hpp"
+#include <shmipc/group.hpp>
+#include <shmipc/ids.hpp>
+#include <shmipc/observer.hpp>
+#include <shmipc/protocol/words.hpp>
+
 #include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <vector>
-
-#include <shmipc/group.hpp>
-#include <shmipc/ids.hpp>
-#include <shmipc/observer.hpp>
-#include <shmipc/os.hpp>
-#include <shmipc/protocol/words.hpp>
 
 namespace shmipc::crash {
 

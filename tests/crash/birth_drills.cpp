@@ -1,11 +1,10 @@
 // A process dies before and after every system call with which it creates a group, or attaches.
+#include "drill.hpp"
+#include <shmipc/group.hpp>
+
 #include <memory>
 #include <optional>
 #include <string>
-
-#include <shmipc/group.hpp>
-
-#include "drill.hpp"
 
 namespace shmipc::crash {
 

@@ -1,10 +1,9 @@
 #include "call_deaths.hpp"
 
-#include <exception>
-
+#include "payload.hpp"
 #include <shmipc/observer.hpp>
 
-#include "payload.hpp"
+#include <exception>
 
 namespace shmipc::crash {
 

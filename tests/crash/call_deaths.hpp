@@ -1,12 +1,12 @@
 // Programs killed at their system calls.
 #pragma once
 
+#include "arena.hpp"
+#include "toll.hpp"
+
 #include <cstdint>
 #include <functional>
 #include <string>
-
-#include "arena.hpp"
-#include "toll.hpp"
 
 namespace shmipc::crash {
 

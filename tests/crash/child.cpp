@@ -1,5 +1,7 @@
 #include "child.hpp"
 
+#include "base/os.hpp"
+
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -12,8 +14,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <shmipc/os.hpp>
 
 namespace shmipc::crash {
 

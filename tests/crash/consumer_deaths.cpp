@@ -1,10 +1,10 @@
+#include "scenarios.hpp"
+#include "stage.hpp"
+
 #include <functional>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "scenarios.hpp"
-#include "stage.hpp"
 
 namespace shmipc::crash {
 

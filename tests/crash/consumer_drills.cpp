@@ -1,12 +1,12 @@
 // A consumer dies at every instruction of acquire, release and wait, whatever its producer is at.
+#include "drill.hpp"
+
 #include <algorithm>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
-
-#include "drill.hpp"
 
 namespace shmipc::crash {
 

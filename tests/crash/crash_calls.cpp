@@ -5,15 +5,15 @@
 // readiness, with what was published before, and to an end in order. Of the supervisor the process
 // itself is traced, and not what it starts. Prints a line for each operation. Exit status 1 if any
 // invariant was broken.
+#include "call_deaths.hpp"
+#include "tracer.hpp"
+
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
 
 #include <sys/prctl.h>
-
-#include "call_deaths.hpp"
-#include "tracer.hpp"
 
 int main(int argc, char** argv) {
     using namespace shmipc::crash;

@@ -16,12 +16,12 @@
 // same. A drill goes on until the operation is over before the death. Without --full it leaves out
 // groups of two workers and some situations, and of the recoveries and of the situations with the
 // other side half-way all places but one in several.
+#include "drill.hpp"
+
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
-
-#include "drill.hpp"
 
 namespace {
 

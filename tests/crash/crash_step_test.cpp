@@ -5,14 +5,14 @@
 // checked from other processes, after the death, after the restart, and at the end (stage.hpp).
 // Prints a table of the deaths that were placed. Exit status 1 if any invariant was broken. Pairs
 // of places are thinned out unless --full is given.
+#include "scenarios.hpp"
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <iterator>
 #include <string_view>
-
-#include "scenarios.hpp"
 
 namespace {
 

@@ -1,16 +1,15 @@
 // shmipc-crash-storm: kills workers under full load at random instants, by the thousand, and counts
 // what that has harmed. Exit status 0 if nothing was; 1 otherwise.
+#include "storm.hpp"
+#include <shmipc/ids.hpp>
+
+#include <CLI/CLI.hpp>
+
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <string>
-
-#include <CLI/CLI.hpp>
-
-#include <shmipc/ids.hpp>
-
-#include "storm.hpp"
 
 namespace {
 

@@ -4,13 +4,12 @@
 // Plain memory: the victim runs only while the test waits for it to stop, which orders the two.
 #pragma once
 
+#include "payload.hpp"
+#include <shmipc/worker.hpp>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
-
-#include <shmipc/worker.hpp>
-
-#include "payload.hpp"
 
 namespace shmipc::crash {
 

@@ -4,15 +4,15 @@
 // the one before, so that each death is followed by a restart, and each restart by a death.
 #pragma once
 
+#include "puppet.hpp"
+#include "stage.hpp"
+#include "toll.hpp"
+
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "puppet.hpp"
-#include "stage.hpp"
-#include "toll.hpp"
 
 namespace shmipc::crash {
 

@@ -6,17 +6,17 @@
 // the rates; the time that it takes is compared within a round, since the machine's speed changes.
 // Exit status 1 if a consumer that is not frozen does not get the latest message, or one that was
 // does not go on where it stood.
+#include "actor.hpp"
+#include "arena.hpp"
+#include "payload.hpp"
+#include "stage.hpp"
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <string>
 #include <vector>
-
-#include "actor.hpp"
-#include "arena.hpp"
-#include "payload.hpp"
-#include "stage.hpp"
 
 namespace shmipc::crash {
 

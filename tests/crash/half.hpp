@@ -1,11 +1,11 @@
 // Half: where a consumer stands stopped, half-way, while something happens to its producer.
 #pragma once
 
+#include "plan.hpp"
+
 #include <cstdint>
 #include <string>
 #include <vector>
-
-#include "plan.hpp"
 
 namespace shmipc::crash {
 

@@ -1,14 +1,14 @@
 // Both sides half-way: the consumer stops at a step, the producer runs to a step of its own and
 // stops or dies there, the consumer goes on, or dies.
+#include "half.hpp"
+#include "scenarios.hpp"
+#include "stage.hpp"
+
 #include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
-
-#include "half.hpp"
-#include "scenarios.hpp"
-#include "stage.hpp"
 
 namespace shmipc::crash {
 

@@ -6,15 +6,15 @@
 // are no multiples of a word.
 #pragma once
 
+#include <shmipc/ids.hpp>
+#include <shmipc/message.hpp>
+
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <span>
 #include <string>
-
-#include <shmipc/ids.hpp>
-#include <shmipc/message.hpp>
 
 namespace shmipc::crash {
 

@@ -1,5 +1,7 @@
 #include "plan.hpp"
 
+#include "base/os.hpp"
+
 #include <algorithm>
 #include <csignal>
 #include <new>
@@ -7,8 +9,6 @@
 
 #include <sys/mman.h>
 #include <unistd.h>
-
-#include <shmipc/os.hpp>
 
 namespace shmipc::crash {
 

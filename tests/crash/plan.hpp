@@ -6,6 +6,8 @@
 // test, and outlives the worker.
 #pragma once
 
+#include <shmipc/protocol/memory.hpp>
+
 #include <array>
 #include <compare>
 #include <cstddef>
@@ -13,8 +15,6 @@
 #include <functional>
 #include <string>
 #include <vector>
-
-#include <shmipc/protocol/memory.hpp>
 
 namespace shmipc::crash {
 

@@ -1,9 +1,9 @@
+#include "scenarios.hpp"
+#include "stage.hpp"
+
 #include <functional>
 #include <optional>
 #include <string>
-
-#include "scenarios.hpp"
-#include "stage.hpp"
 
 namespace shmipc::crash {
 

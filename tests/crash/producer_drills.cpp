@@ -1,12 +1,12 @@
 // A producer dies at every instruction of a publish, whatever its consumers are at.
+#include "drill.hpp"
+#include "half.hpp"
+
 #include <algorithm>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
-
-#include "drill.hpp"
-#include "half.hpp"
 
 namespace shmipc::crash {
 

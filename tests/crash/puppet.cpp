@@ -1,14 +1,14 @@
 #include "puppet.hpp"
 
+#include "arena.hpp"
+#include "child.hpp"
+
 #include <new>
 #include <string>
 
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "arena.hpp"
-#include "child.hpp"
 
 namespace shmipc::crash {
 

@@ -2,13 +2,12 @@
 // instruction can be its last.
 #pragma once
 
-#include <cstdint>
-
-#include <shmipc/group.hpp>
-#include <shmipc/os.hpp>
-
+#include "base/os.hpp"
 #include "desk.hpp"
 #include "tracer.hpp"
+#include <shmipc/group.hpp>
+
+#include <cstdint>
 
 namespace shmipc::crash {
 

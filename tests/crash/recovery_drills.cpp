@@ -5,6 +5,8 @@
 // is stepped begins with the last system call before recover_producer() writes the state and asks
 // for the pid, and ends when attach() has returned: the incarnation, the look at the last message,
 // the pins one by one, the state, and the ringing of all doorbells.
+#include "drill.hpp"
+
 #include <functional>
 #include <memory>
 #include <optional>
@@ -12,8 +14,6 @@
 #include <vector>
 
 #include <sys/syscall.h>
-
-#include "drill.hpp"
 
 namespace shmipc::crash {
 

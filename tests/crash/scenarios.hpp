@@ -1,9 +1,9 @@
 // The rounds of the kill test, by who dies.
 #pragma once
 
-#include <cstdint>
-
 #include "table.hpp"
+
+#include <cstdint>
 
 namespace shmipc::crash {
 

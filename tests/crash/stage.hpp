@@ -6,13 +6,13 @@
 // The test itself, which observes, is a process of its own.
 #pragma once
 
+#include "actor.hpp"
+#include "arena.hpp"
+
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <vector>
-
-#include "actor.hpp"
-#include "arena.hpp"
 
 namespace shmipc::crash {
 

@@ -1,5 +1,12 @@
 #include "storm.hpp"
 
+#include "arena.hpp"
+#include "base/os.hpp"
+#include "child.hpp"
+#include "payload.hpp"
+#include "storm_record.hpp"
+#include "storm_worker.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -19,14 +26,6 @@
 #include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <shmipc/os.hpp>
-
-#include "arena.hpp"
-#include "child.hpp"
-#include "payload.hpp"
-#include "storm_record.hpp"
-#include "storm_worker.hpp"
 
 namespace shmipc::crash {
 

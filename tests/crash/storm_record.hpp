@@ -2,14 +2,13 @@
 // have published or seen before they were killed binds their successors.
 #pragma once
 
+#include "histogram.hpp"
+#include <shmipc/layout.hpp>
+
 #include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
-
-#include <shmipc/layout.hpp>
-
-#include "histogram.hpp"
 
 namespace shmipc::crash {
 

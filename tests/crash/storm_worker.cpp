@@ -1,5 +1,9 @@
 #include "storm_worker.hpp"
 
+#include "base/os.hpp"
+#include "payload.hpp"
+#include <shmipc/worker.hpp>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -14,11 +18,6 @@
 #include <vector>
 
 #include <unistd.h>
-
-#include <shmipc/os.hpp>
-#include <shmipc/worker.hpp>
-
-#include "payload.hpp"
 
 namespace shmipc::crash {
 

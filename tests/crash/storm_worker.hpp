@@ -2,12 +2,11 @@
 // killed at any instant.
 #pragma once
 
-#include <cstdint>
-
-#include <shmipc/ids.hpp>
-
 #include "arena.hpp"
 #include "storm_record.hpp"
+#include <shmipc/ids.hpp>
+
+#include <cstdint>
 
 namespace shmipc::crash {
 

@@ -1,3 +1,9 @@
+#include "base/os.hpp"
+#include "call_deaths.hpp"
+#include "child.hpp"
+#include "tracer.hpp"
+#include <shmipc/group.hpp>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -17,13 +23,6 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <shmipc/group.hpp>
-#include <shmipc/os.hpp>
-
-#include "call_deaths.hpp"
-#include "child.hpp"
-#include "tracer.hpp"
 
 namespace shmipc::crash {
 

@@ -1,14 +1,14 @@
 // Table: the deaths that were placed, by operation and step, and what they broke.
 #pragma once
 
+#include "plan.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <string>
 #include <vector>
-
-#include "plan.hpp"
 
 namespace shmipc::crash {
 

@@ -1,5 +1,9 @@
 #include "tracer.hpp"
 
+#include "arena.hpp"
+#include "base/os.hpp"
+#include "child.hpp"
+
 #include <cerrno>
 #include <csignal>
 #include <fstream>
@@ -9,11 +13,6 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <shmipc/os.hpp>
-
-#include "arena.hpp"
-#include "child.hpp"
 
 namespace shmipc::crash {
 

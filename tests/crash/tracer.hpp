@@ -6,13 +6,13 @@
 // the one that may use it, after Tracee::prepare().
 #pragma once
 
+#include "program.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <functional>
 
 #include <sys/types.h>
-
-#include "program.hpp"
 
 namespace shmipc::crash {
 

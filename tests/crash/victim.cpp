@@ -4,6 +4,10 @@
 // It traps before each order, so that whoever traces it can write the order, and then follow it
 // instruction by instruction: an order does nothing but call the library, and what it needs was
 // made by another order before it.
+#include "arena.hpp"
+#include "base/os.hpp"
+#include "desk.hpp"
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -19,11 +23,6 @@
 
 #include <sys/mman.h>
 #include <unistd.h>
-
-#include <shmipc/os.hpp>
-
-#include "arena.hpp"
-#include "desk.hpp"
 
 namespace shmipc::crash {
 

@@ -1,3 +1,8 @@
+#include "base/os.hpp"
+#include "call_deaths.hpp"
+#include "child.hpp"
+#include "tracer.hpp"
+
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -11,12 +16,6 @@
 #include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <shmipc/os.hpp>
-
-#include "call_deaths.hpp"
-#include "child.hpp"
-#include "tracer.hpp"
 
 namespace shmipc::crash {
 

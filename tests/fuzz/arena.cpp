@@ -1,13 +1,13 @@
 #include "arena.hpp"
 
+#include <shmipc/ids.hpp>
+#include <shmipc/layout.hpp>
+
 #include <algorithm>
 
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <shmipc/ids.hpp>
-#include <shmipc/layout.hpp>
 
 namespace shmipc::fuzz {
 

@@ -1,13 +1,13 @@
 // A small group for a fuzz target: its objects as they were born, again for each input.
 #pragma once
 
+#include "base/os.hpp"
+#include <shmipc/group.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
-
-#include <shmipc/group.hpp>
-#include <shmipc/os.hpp>
 
 namespace shmipc::fuzz {
 

@@ -4,6 +4,14 @@
 //
 // Linked with the library that calls a hook before each step. Input: first the scribbles, each the
 // number of steps before it, a place and a value; then what the processes do, one byte each.
+#include "arena.hpp"
+#include "input.hpp"
+#include "touch.hpp"
+#include <shmipc/error.hpp>
+#include <shmipc/group.hpp>
+#include <shmipc/observer.hpp>
+#include <shmipc/worker.hpp>
+
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -11,15 +19,6 @@
 #include <optional>
 #include <span>
 #include <vector>
-
-#include <shmipc/error.hpp>
-#include <shmipc/group.hpp>
-#include <shmipc/observer.hpp>
-#include <shmipc/worker.hpp>
-
-#include "arena.hpp"
-#include "input.hpp"
-#include "touch.hpp"
 
 namespace {
 

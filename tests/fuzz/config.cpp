@@ -1,12 +1,13 @@
 // Fuzz target: a configuration file with any bytes. A ConfigError with a text may come of it.
+#include "config/config.hpp"
+
+#include "config/config_changes.hpp"
+#include "config/config_warnings.hpp"
+
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 #include <string_view>
-
-#include "config/config.hpp"
-#include "config/config_changes.hpp"
-#include "config/config_warnings.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace shmipc::supervisor;

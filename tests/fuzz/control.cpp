@@ -3,6 +3,20 @@
 //
 // The service is the supervisor's own, of a group whose workers are not started: it takes no
 // orders, and answers everything else.
+#include "control/control.hpp"
+
+#include "arena.hpp"
+#include "base/log.hpp"
+#include "base/os.hpp"
+#include "config/config.hpp"
+#include "daemon/operator_stops.hpp"
+#include "daemon/reloader.hpp"
+#include "daemon/supervisor.hpp"
+#include "keeper/launch.hpp"
+#include <shmipc/group.hpp>
+
+#include <boost/asio/io_context.hpp>
+
 #include <array>
 #include <cstdint>
 #include <cstdlib>
@@ -15,20 +29,6 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include <boost/asio/io_context.hpp>
-
-#include <shmipc/group.hpp>
-#include <shmipc/log.hpp>
-#include <shmipc/os.hpp>
-
-#include "arena.hpp"
-#include "config/config.hpp"
-#include "control/control.hpp"
-#include "daemon/operator_stops.hpp"
-#include "daemon/reloader.hpp"
-#include "daemon/supervisor.hpp"
-#include "keeper/launch.hpp"
 
 namespace {
 

@@ -2,17 +2,16 @@
 // may come of it.
 //
 // Input: patches, each an object, an offset, a length and bytes; or a new size for the object.
-#include <chrono>
-#include <span>
-
+#include "arena.hpp"
+#include "input.hpp"
+#include "touch.hpp"
 #include <shmipc/error.hpp>
 #include <shmipc/group.hpp>
 #include <shmipc/observer.hpp>
 #include <shmipc/worker.hpp>
 
-#include "arena.hpp"
-#include "input.hpp"
-#include "touch.hpp"
+#include <chrono>
+#include <span>
 
 namespace {
 

@@ -2,19 +2,18 @@
 // may be refused. Run with -close_fd_mask=3: what they print is not of interest.
 //
 // Input: texts, each ended by a NUL: the variables' values, then arguments.
+#include "config/options.hpp"
+#include "input.hpp"
+#include "options.hpp"
+#include <shmipc/error.hpp>
+#include <shmipc/worker.hpp>
+
 #include <array>
 #include <cstdint>
 #include <cstdlib>
 #include <sstream>
 #include <string>
 #include <vector>
-
-#include <shmipc/error.hpp>
-#include <shmipc/worker.hpp>
-
-#include "config/options.hpp"
-#include "input.hpp"
-#include "options.hpp"
 
 namespace {
 

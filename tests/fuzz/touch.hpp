@@ -2,12 +2,12 @@
 // them.
 #pragma once
 
+#include <shmipc/worker.hpp>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <span>
-
-#include <shmipc/worker.hpp>
 
 namespace shmipc::fuzz {
 

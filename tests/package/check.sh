@@ -79,7 +79,7 @@ find_packages() {
 }
 file_of() { printf '%s/%s_%s_%s.deb' "$directory" "$1" "$version" "$architecture"; }
 
-# What each package has. Headers stand in the sources: all of them.
+# What each package has. A header that is not listed is not installed by accident.
 files_wanted() {
     case $1 in
     shmipc)
@@ -99,8 +99,11 @@ files_wanted() {
             "/usr/lib/$triplet/libshmipc.so.$upstream"
         ;;
     libshmipc-dev)
-        (cd "$repository/common/include" && find shmipc -name '*.hpp' -printf '/usr/include/%p\n')
-        printf '%s\n' "/usr/lib/$triplet/libshmipc.so -> libshmipc.so.0" \
+        printf '%s\n' \
+            /usr/include/shmipc/{consumer,error,group,ids,layout,message,observer,producer,worker}.hpp \
+            /usr/include/shmipc/detail/{check,cores}.hpp \
+            /usr/include/shmipc/protocol/{channel,copy,memory,pin,publish,sleep,slots,words}.hpp \
+            "/usr/lib/$triplet/libshmipc.so -> libshmipc.so.0" \
             "/usr/lib/$triplet/cmake/shmipc/shmipc-config.cmake" \
             "/usr/lib/$triplet/cmake/shmipc/shmipc-config-version.cmake" \
             "/usr/lib/$triplet/cmake/shmipc/shmipc-targets.cmake" \
@@ -148,12 +151,11 @@ control_file() { dpkg-deb --ctrl-tarfile "$(file_of "$1")" | tar -xO "./$2" | di
 relocated_nowhere() { ! readelf -d "$@" | grep -E 'RPATH|RUNPATH'; }
 stripped() { ! readelf -S "$@" | grep -F .debug_info; }
 
-# Beside the version's own name there is nothing in it but shmipc::, and the error's type is.
-exports_only_shmipc() {
-    local names
-    names=$(nm -D --defined-only "$root/usr/lib/$triplet/libshmipc.so.0" | awk '{ print $3 }')
-    grep -q '^_ZTIN6shmipc5ErrorE@' <<<"$names"
-    ! grep -vE '^(_Z(GV|T[ISTV]|T[hv][n0-9_]*_)?Z?N[KRO]*6shmipc|SHMIPC_0)' <<<"$names"
+# What the version script lists, all of it and nothing else, beside the version's own name.
+exports_what_is_listed() {
+    diff <(sed -nE '/global:/,/local:/ s/^ +(_[A-Za-z0-9_]+);$/\1/p' "$here/../../common/libshmipc.map" | sort) \
+        <(nm -D --defined-only "$root/usr/lib/$triplet/libshmipc.so.0" |
+            awk '$3 !~ /^SHMIPC_0/ { sub(/@.*/, "", $3); print $3 }' | sort)
 }
 
 # Each header by itself, and nothing of Boost, spdlog or fmt with it.
@@ -242,7 +244,7 @@ check 'libshmipc0 has the linker look again' control_file libshmipc0 triggers 'a
 check 'nothing looks for libraries in the build' \
     relocated_nowhere "${programs[@]}" "$root/usr/lib/$triplet/libshmipc.so.0"
 check 'without debug information' stripped "${programs[@]}" "$root/usr/lib/$triplet/libshmipc.so.0"
-check 'the library exports shmipc:: alone' exports_only_shmipc
+check 'the library exports what its version script lists, and nothing else' exports_what_is_listed
 for package in shmipc libshmipc0 libshmipc-dev; do
     check "lintian on $package: no errors" lintian_finds_no_errors "$(file_of "$package")"
 done

@@ -10,7 +10,7 @@ export LC_ALL=C.UTF-8
 
 readonly source=$1 bin=$2 library=$3 compiler=("${@:4}")
 readonly longest_top=150  # lines
-readonly folders=(. common supervisor supervisor/{config,control,ctl,daemon,keeper,metrics,shared,varlink}
+readonly folders=(. common common/base supervisor supervisor/{config,control,ctl,daemon,keeper,metrics,shared,varlink}
     worker tests tests/{bench,crash,fuzz,model,mutation,weak} systemd config)
 
 failures=0

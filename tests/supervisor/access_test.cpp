@@ -1,6 +1,9 @@
 // Who may do what on the control socket.
 #include "control/access.hpp"
 
+#include "base/os.hpp"
+#include <shmipc/error.hpp>
+
 #include <doctest/doctest.h>
 
 #include <vector>
@@ -8,9 +11,6 @@
 #include <grp.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <shmipc/error.hpp>
-#include <shmipc/os.hpp>
 
 using namespace shmipc;
 using namespace shmipc::supervisor;

@@ -1,5 +1,8 @@
 #include "daemon/console.hpp"
 
+#include "base/os.hpp"
+
+#include <boost/asio/io_context.hpp>
 #include <doctest/doctest.h>
 
 #include <string>
@@ -7,10 +10,6 @@
 
 #include <fcntl.h>
 #include <unistd.h>
-
-#include <boost/asio/io_context.hpp>
-
-#include <shmipc/os.hpp>
 
 using namespace shmipc;
 using namespace shmipc::supervisor;

@@ -1,5 +1,9 @@
 #include "shared/file.hpp"
 
+#include "base/unix_address.hpp"
+#include "scratch.hpp"
+#include <shmipc/error.hpp>
+
 #include <doctest/doctest.h>
 
 #include <fstream>
@@ -10,11 +14,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <shmipc/detail/unix_address.hpp>
-#include <shmipc/error.hpp>
-
-#include "scratch.hpp"
 
 using namespace shmipc;
 using namespace shmipc::supervisor;

@@ -1,5 +1,7 @@
 #include "daemon/former_life.hpp"
 
+#include "keeper/kin.hpp"
+
 #include <doctest/doctest.h>
 
 #include <array>
@@ -13,8 +15,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "keeper/kin.hpp"
 
 using namespace shmipc;
 using namespace shmipc::supervisor;

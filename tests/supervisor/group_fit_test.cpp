@@ -1,5 +1,10 @@
 #include "daemon/group_fit.hpp"
 
+#include "base/os.hpp"
+#include "process.hpp"
+#include <shmipc/group.hpp>
+#include <shmipc/layout.hpp>
+
 #include <doctest/doctest.h>
 
 #include <cstddef>
@@ -10,12 +15,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <shmipc/group.hpp>
-#include <shmipc/layout.hpp>
-#include <shmipc/os.hpp>
-
-#include "process.hpp"
 
 using namespace shmipc;
 using namespace shmipc::supervisor;

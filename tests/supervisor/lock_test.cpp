@@ -1,5 +1,9 @@
 #include "daemon/lock.hpp"
 
+#include "base/os.hpp"
+#include "shared/runtime_dir.hpp"
+#include <shmipc/error.hpp>
+
 #include <doctest/doctest.h>
 
 #include <atomic>
@@ -13,11 +17,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <shmipc/error.hpp>
-#include <shmipc/os.hpp>
-
-#include "shared/runtime_dir.hpp"
 
 using namespace shmipc;
 using namespace shmipc::supervisor;

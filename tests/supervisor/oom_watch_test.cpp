@@ -1,11 +1,11 @@
 #include "keeper/oom_watch.hpp"
 
+#include "scratch.hpp"
+
 #include <doctest/doctest.h>
 
 #include <fstream>
 #include <string>
-
-#include "scratch.hpp"
 
 using namespace shmipc::supervisor;
 using shmipc::test::Scratch;

@@ -1,5 +1,7 @@
 #include "daemon/operator_stops.hpp"
 
+#include "scratch.hpp"
+
 #include <doctest/doctest.h>
 
 #include <fstream>
@@ -10,8 +12,6 @@
 
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "scratch.hpp"
 
 using namespace shmipc;
 using namespace shmipc::supervisor;

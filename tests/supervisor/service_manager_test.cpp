@@ -1,6 +1,7 @@
 #include "daemon/service_manager.hpp"
 
-#include <shmipc/os.hpp>
+#include "base/os.hpp"
+#include "scratch.hpp"
 
 #include <doctest/doctest.h>
 
@@ -15,8 +16,6 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include "scratch.hpp"
 
 using namespace shmipc;
 using namespace shmipc::supervisor;

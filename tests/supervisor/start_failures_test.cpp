@@ -1,5 +1,7 @@
 #include "daemon/start_failures.hpp"
 
+#include "scratch.hpp"
+
 #include <doctest/doctest.h>
 
 #include <cstdint>
@@ -8,8 +10,6 @@
 #include <string>
 
 #include <sys/stat.h>
-
-#include "scratch.hpp"
 
 using namespace shmipc;
 using namespace shmipc::supervisor;

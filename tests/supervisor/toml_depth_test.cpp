@@ -1,12 +1,11 @@
 #include "config/toml_depth.hpp"
 
 #include <doctest/doctest.h>
+#include <toml++/toml.h>
 
 #include <algorithm>
 #include <random>
 #include <string>
-
-#include <toml++/toml.h>
 
 using namespace shmipc::supervisor;
 

@@ -1,12 +1,11 @@
 #include "keeper/worker_line.hpp"
 
-#include <doctest/doctest.h>
-
-#include <string>
-
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
+#include <doctest/doctest.h>
+
+#include <string>
 
 using namespace shmipc;
 using namespace shmipc::supervisor;

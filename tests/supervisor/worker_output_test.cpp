@@ -1,5 +1,11 @@
 #include "keeper/worker_output.hpp"
 
+#include "base/log.hpp"
+#include "base/os.hpp"
+#include "scratch.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -9,16 +15,8 @@
 #include <thread>
 #include <vector>
 
-#include <shmipc/log.hpp>
-#include <shmipc/os.hpp>
-
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
-
 #include <fcntl.h>
 #include <unistd.h>
-
-#include "scratch.hpp"
 
 using namespace shmipc;
 using namespace shmipc::supervisor;

@@ -1,5 +1,7 @@
 #include "process.hpp"
 
+#include <shmipc/group.hpp>
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -13,8 +15,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <shmipc/group.hpp>
 
 namespace shmipc::test {
 

@@ -1,14 +1,14 @@
 // A child process under test: its output line by line, its end, and no way to outlive the test.
 #pragma once
 
-#include <sys/types.h>
+#include "base/os.hpp"
 
 #include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include <shmipc/os.hpp>
+#include <sys/types.h>
 
 namespace shmipc::test {
 

@@ -4,17 +4,16 @@
 // orders cannot be weakened: each is one more load with all its choices (after()). The producer
 // writes its payload with relaxed stores here, which is what its plain stores come to once (4) has
 // found that no copy saw half of them.
+#include "../common/plain_channel.hpp"
+#include "scenarios.hpp"
+#include <shmipc/protocol/copy.hpp>
+#include <shmipc/protocol/publish.hpp>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <utility>
-
-#include <shmipc/protocol/copy.hpp>
-#include <shmipc/protocol/publish.hpp>
-
-#include "../common/plain_channel.hpp"
-#include "scenarios.hpp"
 
 namespace shmipc::test::weak {
 namespace {

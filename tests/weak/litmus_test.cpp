@@ -1,4 +1,6 @@
 // The model itself: small programs of which the standard says which outcomes there are.
+#include "search.hpp"
+
 #include <doctest/doctest.h>
 
 #include <array>
@@ -9,8 +11,6 @@
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "search.hpp"
 
 namespace shmipc::test::weak {
 namespace {

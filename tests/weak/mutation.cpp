@@ -1,11 +1,11 @@
 #include "mutation.hpp"
 
+#include <shmipc/detail/check.hpp>
+
 #include <algorithm>
 #include <initializer_list>
 #include <string_view>
 #include <utility>
-
-#include <shmipc/check.hpp>
 
 namespace shmipc::test::weak {
 namespace {

@@ -2,13 +2,13 @@
 // recorded them, and each order that is weaker.
 #pragma once
 
+#include <shmipc/protocol/memory.hpp>
+
 #include <array>
 #include <atomic>
 #include <cstdint>
 #include <string>
 #include <vector>
-
-#include <shmipc/protocol/memory.hpp>
 
 namespace shmipc::test::weak {
 

@@ -7,16 +7,15 @@
 // its origin. Each is one more load with all its choices (after()). Their orders are relaxed, so
 // that there is nothing to weaken. So are those of `reads` and `time`, which nothing depends on,
 // and of the producer's loads of what it has written itself.
+#include "../common/plain_channel.hpp"
+#include "scenarios.hpp"
+#include <shmipc/protocol/pin.hpp>
+#include <shmipc/protocol/publish.hpp>
+
 #include <algorithm>
 #include <array>
 #include <cstdint>
 #include <utility>
-
-#include <shmipc/protocol/pin.hpp>
-#include <shmipc/protocol/publish.hpp>
-
-#include "../common/plain_channel.hpp"
-#include "scenarios.hpp"
 
 namespace shmipc::test::weak {
 namespace {

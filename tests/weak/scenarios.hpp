@@ -2,10 +2,10 @@
 // The first of each list has few runs.
 #pragma once
 
+#include "search.hpp"
+
 #include <memory>
 #include <vector>
-
-#include "search.hpp"
 
 namespace shmipc::test::weak {
 

@@ -8,18 +8,17 @@
 // a 64-bit hash stands for it.
 #pragma once
 
+#include "../common/fiber.hpp"
+#include "mutation.hpp"
+#include "weak_memory.hpp"
+#include <shmipc/protocol/memory.hpp>
+
 #include <array>
 #include <atomic>
 #include <cstdint>
 #include <string>
 #include <unordered_set>
 #include <utility>
-
-#include <shmipc/protocol/memory.hpp>
-
-#include "../common/fiber.hpp"
-#include "mutation.hpp"
-#include "weak_memory.hpp"
 
 namespace shmipc::test::weak {
 

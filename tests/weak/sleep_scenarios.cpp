@@ -5,14 +5,13 @@
 //
 // The barrier is what sleep.cpp does, outside Memory: a fence, and where the producer is registered
 // also membarrier.
+#include "../common/plain_channel.hpp"
+#include "scenarios.hpp"
+#include <shmipc/protocol/sleep.hpp>
+
 #include <array>
 #include <cstdint>
 #include <utility>
-
-#include <shmipc/protocol/sleep.hpp>
-
-#include "../common/plain_channel.hpp"
-#include "scenarios.hpp"
 
 namespace shmipc::test::weak {
 namespace {

@@ -1,10 +1,10 @@
 #include "weak_memory.hpp"
 
+#include <shmipc/detail/check.hpp>
+
 #include <bit>
 #include <cstring>
 #include <limits>
-
-#include <shmipc/check.hpp>
 
 namespace shmipc::test::weak {
 namespace {

@@ -39,13 +39,13 @@
 // The newest value of each word also stands in the word itself, for those who read it directly.
 #pragma once
 
+#include "../common/fiber.hpp"
+
 #include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
-
-#include "../common/fiber.hpp"
 
 namespace shmipc::test::weak {
 

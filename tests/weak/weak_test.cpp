@@ -1,5 +1,9 @@
 // The protocol on a weak memory: as it is nothing is violated, and with any one order weaker
 // something is, unless there is a reason why not.
+#include "mutation.hpp"
+#include "scenarios.hpp"
+#include "search.hpp"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -10,10 +14,6 @@
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "mutation.hpp"
-#include "scenarios.hpp"
-#include "search.hpp"
 
 namespace shmipc::test::weak {
 namespace {

@@ -1,4 +1,9 @@
 // The stock worker and the examples, as a user runs them: by hand, without a supervisor.
+#include "process.hpp"
+#include <shmipc/group.hpp>
+#include <shmipc/observer.hpp>
+#include <shmipc/worker.hpp>
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -11,12 +16,6 @@
 #include <vector>
 
 #include <sys/wait.h>
-
-#include <shmipc/group.hpp>
-#include <shmipc/observer.hpp>
-#include <shmipc/worker.hpp>
-
-#include "process.hpp"
 
 using shmipc::test::Process;
 using shmipc::test::TestGroup;

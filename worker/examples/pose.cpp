@@ -2,14 +2,14 @@
 // group. Run it under the supervisor:
 //   shmipc-supervisor --group poses --workers 3 -- shmipc-example-pose
 // What makes it safe to kill at any instruction is the library; there is nothing to do for it here.
+#include <shmipc/worker.hpp>
+
 #include <chrono>
 #include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <exception>
 #include <iostream>
-
-#include <shmipc/worker.hpp>
 
 namespace {
 

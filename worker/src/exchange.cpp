@@ -1,9 +1,9 @@
 #include "exchange.hpp"
 
+#include "base/log.hpp"
+
 #include <chrono>
 #include <string>
-
-#include <shmipc/log.hpp>
 
 namespace shmipc::worker {
 

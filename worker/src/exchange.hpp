@@ -1,15 +1,14 @@
 // What the stock worker does while it lives: read all, write one, sleep, until it is told to stop.
 #pragma once
 
+#include "options.hpp"
+#include <shmipc/worker.hpp>
+
 #include <atomic>
 #include <cstdint>
 #include <random>
 #include <string_view>
 #include <vector>
-
-#include <shmipc/worker.hpp>
-
-#include "options.hpp"
 
 namespace shmipc::worker {
 

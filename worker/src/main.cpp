@@ -1,4 +1,11 @@
 // shmipc-worker: the stock worker. See options.cpp for its usage, exchange.hpp for what it does.
+#include "base/log.hpp"
+#include "base/os.hpp"
+#include "exchange.hpp"
+#include "options.hpp"
+#include <shmipc/error.hpp>
+#include <shmipc/worker.hpp>
+
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -6,14 +13,6 @@
 #include <exception>
 #include <iostream>
 #include <string>
-
-#include <shmipc/detail/standard_descriptors.hpp>
-#include <shmipc/error.hpp>
-#include <shmipc/log.hpp>
-#include <shmipc/worker.hpp>
-
-#include "exchange.hpp"
-#include "options.hpp"
 
 namespace {
 

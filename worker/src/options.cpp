@@ -1,13 +1,13 @@
 #include "options.hpp"
 
-#include <cstdlib>
-#include <iostream>
-#include <string>
+#include "base/units.hpp"
+#include <shmipc/error.hpp>
 
 #include <CLI/CLI.hpp>
 
-#include <shmipc/error.hpp>
-#include <shmipc/units.hpp>
+#include <cstdlib>
+#include <iostream>
+#include <string>
 
 namespace shmipc::worker {
 

@@ -1,12 +1,12 @@
 // Command line of the stock worker.
 #pragma once
 
-#include <chrono>
-#include <cstdint>
-
+#include "base/log.hpp"
 #include <shmipc/group.hpp>
 #include <shmipc/ids.hpp>
-#include <shmipc/log.hpp>
+
+#include <chrono>
+#include <cstdint>
 
 namespace shmipc::worker {
 

@@ -1,6 +1,10 @@
 // Consumer: the reading end of another worker's channel.
 #pragma once
 
+#include <shmipc/detail/cores.hpp>
+#include <shmipc/error.hpp>
+#include <shmipc/message.hpp>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -9,10 +13,6 @@
 #include <span>
 #include <type_traits>
 #include <utility>
-
-#include <shmipc/detail/cores.hpp>
-#include <shmipc/error.hpp>
-#include <shmipc/message.hpp>
 
 namespace shmipc {
 

@@ -5,6 +5,11 @@
 // that a worker which truncates its object, or scribbles on it, cannot harm the reader.
 #pragma once
 
+#include <shmipc/error.hpp>
+#include <shmipc/ids.hpp>
+#include <shmipc/layout.hpp>
+#include <shmipc/message.hpp>
+
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -12,11 +17,6 @@
 #include <string>
 #include <system_error>
 #include <vector>
-
-#include <shmipc/error.hpp>
-#include <shmipc/ids.hpp>
-#include <shmipc/layout.hpp>
-#include <shmipc/message.hpp>
 
 namespace shmipc {
 

@@ -34,13 +34,13 @@
 // is noticed at release, but it can change no message.
 #pragma once
 
+#include <shmipc/ids.hpp>
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <type_traits>
-
-#include <shmipc/ids.hpp>
 
 namespace shmipc::layout {
 

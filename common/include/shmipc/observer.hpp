@@ -1,6 +1,10 @@
 // Observer: looks at the latest messages of a group without being one of its workers.
 #pragma once
 
+#include <shmipc/error.hpp>
+#include <shmipc/ids.hpp>
+#include <shmipc/message.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -8,10 +12,6 @@
 #include <string>
 #include <system_error>
 #include <vector>
-
-#include <shmipc/error.hpp>
-#include <shmipc/ids.hpp>
-#include <shmipc/message.hpp>
 
 namespace shmipc {
 

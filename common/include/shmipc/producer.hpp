@@ -1,6 +1,10 @@
 // Producer: the writing end of a worker's own channel.
 #pragma once
 
+#include <shmipc/detail/cores.hpp>
+#include <shmipc/error.hpp>
+#include <shmipc/message.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -10,10 +14,6 @@
 #include <span>
 #include <type_traits>
 #include <utility>
-
-#include <shmipc/detail/cores.hpp>
-#include <shmipc/error.hpp>
-#include <shmipc/message.hpp>
 
 namespace shmipc {
 

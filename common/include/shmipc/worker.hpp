@@ -9,6 +9,13 @@
 //     if (auto pose = other.acquire()) { use(*pose); }
 #pragma once
 
+#include <shmipc/consumer.hpp>
+#include <shmipc/error.hpp>
+#include <shmipc/group.hpp>
+#include <shmipc/ids.hpp>
+#include <shmipc/message.hpp>
+#include <shmipc/producer.hpp>
+
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -18,13 +25,6 @@
 #include <string>
 #include <system_error>
 #include <vector>
-
-#include <shmipc/consumer.hpp>
-#include <shmipc/error.hpp>
-#include <shmipc/group.hpp>
-#include <shmipc/ids.hpp>
-#include <shmipc/message.hpp>
-#include <shmipc/producer.hpp>
 
 namespace shmipc {
 

@@ -1,13 +1,13 @@
 // A word and a futex: the least that waking another process can cost.
+#include "entries.hpp"
+#include "entry.hpp"
+#include "shared_memory.hpp"
+
 #include <atomic>
 #include <cstdint>
 #include <new>
 #include <string>
 #include <string_view>
-
-#include "entries.hpp"
-#include "entry.hpp"
-#include "shared_memory.hpp"
 
 namespace shmipc::bench {
 

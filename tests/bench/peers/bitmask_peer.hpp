@@ -3,16 +3,16 @@
 // its bit for ever; at most 64 readers.
 #pragma once
 
+#include "../context.hpp"
+#include "../payload.hpp"
+#include "peer.hpp"
+#include "shared_memory.hpp"
+
 #include <atomic>
 #include <cstdint>
 #include <new>
 #include <string>
 #include <string_view>
-
-#include "../context.hpp"
-#include "../payload.hpp"
-#include "peer.hpp"
-#include "shared_memory.hpp"
 
 namespace shmipc::bench {
 

@@ -5,15 +5,14 @@
 // for a missing one when it loads it through another (AMD's do).
 #pragma once
 
-#include <cstddef>
-#include <string>
-#include <string_view>
-
-#include <shmipc/detail/cores.hpp>
-
 #include "../payload.hpp"
 #include "shared_memory.hpp"
 #include "shmipc_peer.hpp"
+#include <shmipc/detail/cores.hpp>
+
+#include <cstddef>
+#include <string>
+#include <string_view>
 
 namespace shmipc::bench {
 

@@ -1,12 +1,12 @@
 // The peers that this build has.
 #pragma once
 
+#include "../context.hpp"
+#include "../workload.hpp"
+
 #include <functional>
 #include <string>
 #include <string_view>
-
-#include "../context.hpp"
-#include "../workload.hpp"
 
 namespace shmipc::bench {
 

@@ -1,14 +1,14 @@
 // Makes the entry of a peer: instantiates all workloads for it, and picks one at run time.
 #pragma once
 
-#include <cstddef>
-
 #include "../workloads_flat_out.hpp"
 #include "../workloads_many.hpp"
 #include "../workloads_pair.hpp"
 #include "../workloads_single.hpp"
 #include "../workloads_wake.hpp"
 #include "entries.hpp"
+
+#include <cstddef>
 
 namespace shmipc::bench {
 

@@ -1,14 +1,8 @@
 // iceoryx 2: chunks of shared memory that a daemon, RouDi, has laid out; queues of one message.
 // Each place has a RouDi of its own, a child process. Its files have fixed names: there is one
 // RouDi on a machine, and while another one runs these points fail.
-#include <chrono>
-#include <cstdio>
-#include <cstdlib>
-#include <memory>
-#include <stdexcept>
-#include <string>
-#include <string_view>
-#include <utility>
+#include "entries.hpp"
+#include "entry.hpp"
 
 #include <iceoryx_hoofs/log/logmanager.hpp>
 #include <iceoryx_hoofs/posix_wrapper/posix_access_rights.hpp>
@@ -19,14 +13,20 @@
 #include <iceoryx_posh/roudi/iceoryx_roudi_app.hpp>
 #include <iceoryx_posh/runtime/posh_runtime.hpp>
 
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#include "entries.hpp"
-#include "entry.hpp"
 
 namespace shmipc::bench {
 

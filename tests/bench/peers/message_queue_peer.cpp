@@ -1,17 +1,17 @@
 // Boost.Interprocess message_queue, one for each consumer, of kLength messages: the producer throws
 // away the oldest when it is full, the consumer drains it to the newest.
+#include "entries.hpp"
+#include "entry.hpp"
+#include "queue_reader.hpp"
+
+#include <boost/date_time/posix_time/posix_time_types.hpp>
+#include <boost/interprocess/ipc/message_queue.hpp>
+
 #include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <boost/date_time/posix_time/posix_time_types.hpp>
-#include <boost/interprocess/ipc/message_queue.hpp>
-
-#include "entries.hpp"
-#include "entry.hpp"
-#include "queue_reader.hpp"
 
 namespace shmipc::bench {
 

@@ -1,5 +1,10 @@
 // A pipe, with room for two messages. The queue keeps what is oldest: a producer that nobody reads
 // from has to wait.
+#include "base/os.hpp"
+#include "entries.hpp"
+#include "entry.hpp"
+#include "queue_reader.hpp"
+
 #include <algorithm>
 #include <cerrno>
 #include <string>
@@ -10,12 +15,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
-
-#include <shmipc/os.hpp>
-
-#include "entries.hpp"
-#include "entry.hpp"
-#include "queue_reader.hpp"
 
 namespace shmipc::bench {
 

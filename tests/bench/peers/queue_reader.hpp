@@ -1,11 +1,11 @@
 // The reader of a peer that is a queue: keeps the newest of what has come.
 #pragma once
 
+#include "peer.hpp"
+
 #include <cstddef>
 #include <utility>
 #include <vector>
-
-#include "peer.hpp"
 
 namespace shmipc::bench {
 

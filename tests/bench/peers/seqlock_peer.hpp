@@ -3,6 +3,11 @@
 // copy for ever, and gives up after kTries here.
 #pragma once
 
+#include "../context.hpp"
+#include "../payload.hpp"
+#include "peer.hpp"
+#include "shared_memory.hpp"
+
 #include <atomic>
 #include <cstdint>
 #include <cstring>
@@ -10,11 +15,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "../context.hpp"
-#include "../payload.hpp"
-#include "peer.hpp"
-#include "shared_memory.hpp"
 
 namespace shmipc::bench {
 

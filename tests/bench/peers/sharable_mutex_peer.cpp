@@ -1,19 +1,19 @@
 // One buffer, guarded by a Boost.Interprocess sharable mutex, which is a lock for readers and
 // writers. Each waits for the other; one that dies with the lock stops all.
-#include <atomic>
-#include <cstdint>
-#include <new>
-#include <string>
-#include <string_view>
+#include "../payload.hpp"
+#include "entries.hpp"
+#include "entry.hpp"
+#include "shared_memory.hpp"
 
 #include <boost/interprocess/sync/interprocess_sharable_mutex.hpp>
 #include <boost/interprocess/sync/scoped_lock.hpp>
 #include <boost/interprocess/sync/sharable_lock.hpp>
 
-#include "../payload.hpp"
-#include "entries.hpp"
-#include "entry.hpp"
-#include "shared_memory.hpp"
+#include <atomic>
+#include <cstdint>
+#include <new>
+#include <string>
+#include <string_view>
 
 namespace shmipc::bench {
 

@@ -2,18 +2,17 @@
 // bytes in place for others.
 #pragma once
 
+#include "../context.hpp"
+#include "peer.hpp"
+#include <shmipc/group.hpp>
+#include <shmipc/worker.hpp>
+
 #include <array>
 #include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <type_traits>
-
-#include <shmipc/group.hpp>
-#include <shmipc/worker.hpp>
-
-#include "../context.hpp"
-#include "peer.hpp"
 
 namespace shmipc::bench {
 

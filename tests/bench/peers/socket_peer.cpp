@@ -1,5 +1,10 @@
 // A pair of connected Unix sockets that keep the borders of messages (SOCK_SEQPACKET). The queue
 // keeps what is oldest: a producer that nobody reads from has to wait.
+#include "base/os.hpp"
+#include "entries.hpp"
+#include "entry.hpp"
+#include "queue_reader.hpp"
+
 #include <cerrno>
 #include <string>
 #include <string_view>
@@ -8,12 +13,6 @@
 
 #include <poll.h>
 #include <sys/socket.h>
-
-#include <shmipc/os.hpp>
-
-#include "entries.hpp"
-#include "entry.hpp"
-#include "queue_reader.hpp"
 
 namespace shmipc::bench {
 

@@ -1,5 +1,11 @@
 // ZeroMQ, PUB and SUB over a local socket, both conflating: only the latest message is kept. A
 // thread of the library carries the messages, so that publishing returns before they are sent.
+#include "entries.hpp"
+#include "entry.hpp"
+#include "queue_reader.hpp"
+
+#include <zmq.h>
+
 #include <cerrno>
 #include <stdexcept>
 #include <string>
@@ -7,11 +13,6 @@
 #include <vector>
 
 #include <poll.h>
-#include <zmq.h>
-
-#include "entries.hpp"
-#include "entry.hpp"
-#include "queue_reader.hpp"
 
 namespace shmipc::bench {
 

@@ -1,5 +1,10 @@
 #include "exchange_child.hpp"
 
+#include "base/os.hpp"
+#include "base/unix_address.hpp"
+#include "figures.hpp"
+#include <shmipc/worker.hpp>
+
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -18,12 +23,6 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <shmipc/detail/unix_address.hpp>
-#include <shmipc/os.hpp>
-#include <shmipc/worker.hpp>
-
-#include "figures.hpp"
 
 namespace shmipc::bench {
 namespace {

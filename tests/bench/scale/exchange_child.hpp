@@ -2,12 +2,11 @@
 // its standard output.
 #pragma once
 
+#include "base/log.hpp"
+#include "guard.hpp"
+
 #include <cstdint>
 #include <string>
-
-#include <shmipc/log.hpp>
-
-#include "guard.hpp"
 
 namespace shmipc::bench {
 

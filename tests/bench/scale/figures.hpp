@@ -1,6 +1,8 @@
 // What is measured, as plain numbers; the tables and the JSON are made of these.
 #pragma once
 
+#include "point.hpp"
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -9,8 +11,6 @@
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "point.hpp"
 
 namespace shmipc::bench {
 

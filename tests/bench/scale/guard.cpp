@@ -1,5 +1,9 @@
 #include "guard.hpp"
 
+#include "base/os.hpp"
+#include "scratch.hpp"
+#include <shmipc/group.hpp>
+
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -11,11 +15,6 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <shmipc/group.hpp>
-#include <shmipc/os.hpp>
-
-#include "scratch.hpp"
 
 namespace shmipc::bench {
 namespace {

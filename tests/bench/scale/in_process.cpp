@@ -1,11 +1,11 @@
 #include "in_process.hpp"
 
+#include <shmipc/worker.hpp>
+
 #include <algorithm>
 #include <cstddef>
 #include <stdexcept>
 #include <system_error>
-
-#include <shmipc/worker.hpp>
 
 namespace shmipc::bench {
 namespace {

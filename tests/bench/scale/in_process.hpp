@@ -1,9 +1,9 @@
 // What the library alone does at a point: the group's birth, a worker's attach, a message.
 #pragma once
 
-#include <string>
-
 #include "figures.hpp"
+
+#include <string>
 
 namespace shmipc::bench {
 

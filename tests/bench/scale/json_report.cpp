@@ -1,11 +1,11 @@
 #include "json_report.hpp"
 
-#include <fstream>
-#include <stdexcept>
-
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
+
+#include <fstream>
+#include <stdexcept>
 
 namespace shmipc::bench {
 namespace {

@@ -1,9 +1,9 @@
 // The figures for programs: plot.py reads them.
 #pragma once
 
-#include <string>
-
 #include "figures.hpp"
+
+#include <string>
 
 namespace shmipc::bench {
 

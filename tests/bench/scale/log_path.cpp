@@ -1,13 +1,12 @@
 #include "log_path.hpp"
 
+#include "exchange_child.hpp"
+#include <shmipc/group.hpp>
+
 #include <algorithm>
 #include <array>
 #include <stdexcept>
 #include <system_error>
-
-#include <shmipc/group.hpp>
-
-#include "exchange_child.hpp"
 
 namespace shmipc::bench {
 namespace {

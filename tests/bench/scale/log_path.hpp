@@ -2,10 +2,10 @@
 // does not read the log holds anybody up.
 #pragma once
 
-#include <vector>
-
 #include "figures.hpp"
 #include "guard.hpp"
+
+#include <vector>
 
 namespace shmipc::bench {
 

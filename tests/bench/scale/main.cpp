@@ -1,15 +1,5 @@
 // shmipc-bench-scale: how memory, times and the supervisor's work grow with the number of workers.
-#include <cstdio>
-#include <cstdlib>
-#include <stdexcept>
-#include <string>
-#include <vector>
-
-#include <CLI/CLI.hpp>
-
-#include <shmipc/group.hpp>
-#include <shmipc/os.hpp>
-
+#include "base/os.hpp"
 #include "guard.hpp"
 #include "in_process.hpp"
 #include "json_report.hpp"
@@ -17,6 +7,15 @@
 #include "point.hpp"
 #include "supervised.hpp"
 #include "tables.hpp"
+#include <shmipc/group.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+#include <vector>
 
 namespace {
 

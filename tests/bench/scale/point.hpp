@@ -1,11 +1,11 @@
 // The points at which the growth is measured: a number of workers, and the size of their messages.
 #pragma once
 
+#include <shmipc/group.hpp>
+
 #include <cstdint>
 #include <string>
 #include <vector>
-
-#include <shmipc/group.hpp>
 
 namespace shmipc::bench {
 

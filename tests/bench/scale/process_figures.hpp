@@ -1,10 +1,10 @@
 // What the kernel tells of a process in /proc.
 #pragma once
 
-#include <sys/types.h>
-
 #include <chrono>
 #include <cstdint>
+
+#include <sys/types.h>
 
 namespace shmipc::bench {
 

@@ -1,15 +1,15 @@
 #include "supervised.hpp"
 
+#include "process_figures.hpp"
+
+#include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
+
 #include <algorithm>
 #include <csignal>
 #include <fstream>
 #include <stdexcept>
 #include <thread>
-
-#include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
-
-#include "process_figures.hpp"
 
 namespace shmipc::bench {
 namespace {

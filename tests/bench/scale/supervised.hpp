@@ -1,7 +1,9 @@
 // A group under a real supervisor, with stock workers that have nothing to do.
 #pragma once
 
-#include <sys/types.h>
+#include "figures.hpp"
+#include "guard.hpp"
+#include "process.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -10,9 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "figures.hpp"
-#include "guard.hpp"
-#include "process.hpp"
+#include <sys/types.h>
 
 namespace shmipc::bench {
 

@@ -1,9 +1,9 @@
 // The figures for people, on standard output; a row as soon as it is there.
 #pragma once
 
-#include <vector>
-
 #include "figures.hpp"
+
+#include <vector>
 
 namespace shmipc::bench {
 

@@ -1,12 +1,12 @@
 // A program written with the installed library: a group of two workers, one message, and an error
 // that comes out of the library and is caught by its type.
+#include <shmipc/group.hpp>
+#include <shmipc/worker.hpp>
+
 #include <cstdint>
 #include <exception>
 #include <iostream>
 #include <string>
-
-#include <shmipc/group.hpp>
-#include <shmipc/worker.hpp>
 
 namespace {
 

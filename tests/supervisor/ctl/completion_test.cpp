@@ -1,14 +1,13 @@
 // The bash completion, as bash runs it.
+#include "process.hpp"
+#include <shmipc/group.hpp>
+
 #include <doctest/doctest.h>
 
 #include <set>
 #include <sstream>
 #include <string>
 #include <vector>
-
-#include <shmipc/group.hpp>
-
-#include "process.hpp"
 
 using shmipc::test::Process;
 using shmipc::test::TestGroup;

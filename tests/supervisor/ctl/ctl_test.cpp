@@ -1,4 +1,9 @@
 // shmipcctl, as a user runs it.
+#include "ctl/worker_list.hpp"
+#include "process.hpp"
+#include <shmipc/group.hpp>
+#include <shmipc/worker.hpp>
+
 #include <doctest/doctest.h>
 
 #include <cstdint>
@@ -9,12 +14,6 @@
 #include <vector>
 
 #include <unistd.h>
-
-#include <shmipc/group.hpp>
-#include <shmipc/worker.hpp>
-
-#include "ctl/worker_list.hpp"
-#include "process.hpp"
 
 using shmipc::WorkerIndex;
 using shmipc::ctl::parse_worker_list;

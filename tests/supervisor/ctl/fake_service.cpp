@@ -1,22 +1,22 @@
 #include "fake_service.hpp"
 
+#include "process.hpp"
+
+#include <boost/json/array.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+
 #include <array>
 #include <chrono>
 #include <cstring>
 #include <stdexcept>
 #include <utility>
 
-#include <boost/json/array.hpp>
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
-
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include "process.hpp"
 
 namespace shmipc::test {
 

@@ -2,6 +2,11 @@
 // shmipcctl, and what a broken one would.
 #pragma once
 
+#include "base/os.hpp"
+#include "scratch.hpp"
+
+#include <boost/json/object.hpp>
+
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -12,12 +17,6 @@
 #include <string_view>
 #include <thread>
 #include <vector>
-
-#include <shmipc/os.hpp>
-
-#include <boost/json/object.hpp>
-
-#include "scratch.hpp"
 
 namespace shmipc::test {
 

@@ -2,13 +2,13 @@
 // that plays one.
 #pragma once
 
-#include <string>
-#include <vector>
+#include "fake_service.hpp"
+#include "process.hpp"
 
 #include <boost/json/parse.hpp>
 
-#include "fake_service.hpp"
-#include "process.hpp"
+#include <string>
+#include <vector>
 
 namespace shmipc::test {
 

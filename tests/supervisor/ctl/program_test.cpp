@@ -1,4 +1,9 @@
 // shmipcctl as a user runs it, against a service with canned answers.
+#include "fake_service.hpp"
+#include "fixture.hpp"
+#include "process.hpp"
+
+#include <boost/json/parse.hpp>
 #include <doctest/doctest.h>
 
 #include <string>
@@ -6,12 +11,6 @@
 
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <boost/json/parse.hpp>
-
-#include "fake_service.hpp"
-#include "fixture.hpp"
-#include "process.hpp"
 
 using namespace shmipc::test;
 

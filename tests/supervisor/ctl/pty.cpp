@@ -1,5 +1,7 @@
 #include "pty.hpp"
 
+#include "process.hpp"
+
 #include <array>
 #include <chrono>
 #include <csignal>
@@ -14,8 +16,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "process.hpp"
 
 namespace shmipc::test {
 

@@ -1,10 +1,10 @@
 // A program in a terminal of its own, as an operator sits before it.
 #pragma once
 
+#include "base/os.hpp"
+
 #include <string>
 #include <vector>
-
-#include <shmipc/os.hpp>
 
 #include <sys/types.h>
 #include <termios.h>

@@ -1,4 +1,14 @@
 // What shmipcctl understands of a supervisor's answers, and what it says to errors.
+#include "ctl/reports.hpp"
+
+#include "ctl/autopsy.hpp"
+#include "ctl/changes.hpp"
+#include "ctl/orders.hpp"
+#include "ctl/refusals.hpp"
+#include "ctl/status.hpp"
+#include "fake_service.hpp"
+
+#include <boost/json/parse.hpp>
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -7,16 +17,6 @@
 #include <optional>
 #include <string>
 #include <utility>
-
-#include <boost/json/parse.hpp>
-
-#include "ctl/autopsy.hpp"
-#include "ctl/changes.hpp"
-#include "ctl/orders.hpp"
-#include "ctl/refusals.hpp"
-#include "ctl/reports.hpp"
-#include "ctl/status.hpp"
-#include "fake_service.hpp"
 
 using namespace shmipc;
 using namespace shmipc::ctl;

@@ -1,15 +1,15 @@
 // shmipcctl top and console, in a terminal of their own.
+#include "fake_service.hpp"
+#include "fixture.hpp"
+#include "process.hpp"
+#include "pty.hpp"
+
 #include <doctest/doctest.h>
 
 #include <csignal>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "fake_service.hpp"
-#include "fixture.hpp"
-#include "process.hpp"
-#include "pty.hpp"
 
 using namespace shmipc::test;
 

@@ -1,13 +1,4 @@
 // What shmipcctl makes of texts: escaping, clipping, tables, names of signals and workers, places.
-#include <doctest/doctest.h>
-
-#include <stdexcept>
-#include <string>
-#include <vector>
-
-#include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
-
 #include "ctl/output.hpp"
 #include "ctl/place.hpp"
 #include "ctl/printable.hpp"
@@ -16,6 +7,14 @@
 #include "ctl/table.hpp"
 #include "ctl/worker_list.hpp"
 #include "shared/runtime_dir.hpp"
+
+#include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
+#include <doctest/doctest.h>
+
+#include <stdexcept>
+#include <string>
+#include <vector>
 
 using namespace shmipc;
 using namespace shmipc::ctl;

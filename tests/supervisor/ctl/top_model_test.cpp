@@ -1,12 +1,13 @@
 // What top draws, in windows of all sizes.
+#include "ctl/top_model.hpp"
+
+#include "ctl/printable.hpp"
+#include "fake_service.hpp"
+
 #include <doctest/doctest.h>
 
 #include <string>
 #include <vector>
-
-#include "ctl/printable.hpp"
-#include "ctl/top_model.hpp"
-#include "fake_service.hpp"
 
 using namespace shmipc;
 using namespace shmipc::ctl;

@@ -1,22 +1,21 @@
 // Another user plays the supervisor to shmipcctl.
 #include "ctl/trust.hpp"
 
+#include "base/os.hpp"
+#include "base/unix_address.hpp"
+#include "ctl/failure.hpp"
+#include "fixture.hpp"
+
 #include <doctest/doctest.h>
 
 #include <memory>
 #include <string>
 #include <vector>
 
-#include <shmipc/detail/unix_address.hpp>
-#include <shmipc/os.hpp>
-
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "ctl/failure.hpp"
-#include "fixture.hpp"
 
 using namespace shmipc;
 using namespace shmipc::ctl;

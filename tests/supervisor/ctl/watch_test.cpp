@@ -1,17 +1,15 @@
 // shmipcctl watch and peek: messages, as a user sees them.
+#include "fake_service.hpp"
+#include "fixture.hpp"
+#include "process.hpp"
+#include <shmipc/worker.hpp>
+
+#include <boost/json/parse.hpp>
 #include <doctest/doctest.h>
 
 #include <memory>
 #include <span>
 #include <string>
-
-#include <boost/json/parse.hpp>
-
-#include <shmipc/worker.hpp>
-
-#include "fake_service.hpp"
-#include "fixture.hpp"
-#include "process.hpp"
 
 using shmipc::WorkerIndex;
 using namespace shmipc::test;

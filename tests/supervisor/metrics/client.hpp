@@ -2,6 +2,10 @@
 // the clients look what has come.
 #pragma once
 
+#include "base/os.hpp"
+#include "metrics/metrics_listener.hpp"
+
+#include <boost/asio/io_context.hpp>
 #include <doctest/doctest.h>
 
 #include <cerrno>
@@ -12,14 +16,8 @@
 #include <optional>
 #include <string>
 
-#include <boost/asio/io_context.hpp>
-
-#include <shmipc/os.hpp>
-
 #include <netinet/in.h>
 #include <sys/socket.h>
-
-#include "metrics/metrics_listener.hpp"
 
 namespace shmipc::supervisor::test {
 

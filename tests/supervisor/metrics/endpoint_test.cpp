@@ -1,3 +1,4 @@
+#include "client.hpp"
 #include "metrics/metrics_endpoint.hpp"
 
 #include <doctest/doctest.h>
@@ -11,8 +12,6 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-
-#include "client.hpp"
 
 using namespace shmipc;
 using namespace shmipc::supervisor;

@@ -1,5 +1,7 @@
 // Clients of the metrics listener that mean no good, or do not know how, and a good one beside
 // them.
+#include "client.hpp"
+
 #include <doctest/doctest.h>
 
 #include <cerrno>
@@ -9,8 +11,6 @@
 #include <vector>
 
 #include <sys/socket.h>
-
-#include "client.hpp"
 
 using namespace shmipc::supervisor::test;
 

@@ -1,15 +1,13 @@
+#include "client.hpp"
 #include "metrics/metrics_listener.hpp"
+#include <shmipc/error.hpp>
 
 #include <doctest/doctest.h>
 
 #include <string>
 #include <vector>
 
-#include <shmipc/error.hpp>
-
 #include <fcntl.h>
-
-#include "client.hpp"
 
 using namespace shmipc;
 using namespace shmipc::supervisor;

@@ -1,11 +1,11 @@
 // Reports for tests of the metrics that need no supervisor.
 #pragma once
 
+#include "keeper/report.hpp"
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-
-#include "keeper/report.hpp"
 
 namespace shmipc::supervisor::test {
 

@@ -1,5 +1,7 @@
 #include "metrics/metrics.hpp"
 
+#include "made_up_report.hpp"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -10,8 +12,6 @@
 #include <sstream>
 #include <string>
 #include <vector>
-
-#include "made_up_report.hpp"
 
 using namespace shmipc;
 using namespace shmipc::supervisor;

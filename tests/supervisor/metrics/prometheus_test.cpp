@@ -1,4 +1,12 @@
 // A real Prometheus server scrapes the real listener.
+#include "keeper/worker_state.hpp"
+#include "process.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http.hpp>
 #include <doctest/doctest.h>
 
 #include <chrono>
@@ -8,15 +16,6 @@
 #include <optional>
 #include <string>
 #include <thread>
-
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
-#include <boost/beast/http.hpp>
-
-#include "keeper/worker_state.hpp"
-#include "process.hpp"
 
 using namespace shmipc::test;
 using namespace std::chrono_literals;

@@ -1,16 +1,16 @@
 // Serves the metrics of a made-up report, for tests with programs that read them: on a free port,
 // told on standard output, until it is killed. With --print it prints them, and that is all.
-#include <csignal>
-#include <exception>
-#include <iostream>
-#include <string_view>
-
-#include <boost/asio/io_context.hpp>
-
 #include "made_up_report.hpp"
 #include "metrics/metrics.hpp"
 #include "metrics/metrics_listener.hpp"
 #include "metrics/process_report.hpp"
+
+#include <boost/asio/io_context.hpp>
+
+#include <csignal>
+#include <exception>
+#include <iostream>
+#include <string_view>
 
 using namespace shmipc::supervisor;
 

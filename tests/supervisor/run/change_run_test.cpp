@@ -1,4 +1,8 @@
 // What somebody changes under a running group: the machine's clock, and the worker's program.
+#include "base/os.hpp"
+#include "control_fixture.hpp"
+#include "run_fixture.hpp"
+
 #include <doctest/doctest.h>
 
 #include <atomic>
@@ -12,11 +16,6 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#include <shmipc/os.hpp>
-
-#include "control_fixture.hpp"
-#include "run_fixture.hpp"
 
 using namespace shmipc;
 using namespace shmipc::test;

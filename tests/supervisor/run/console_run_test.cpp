@@ -1,4 +1,7 @@
 // The console through a real terminal, as run.sh ends in it.
+#include "base/os.hpp"
+#include "run_fixture.hpp"
+
 #include <doctest/doctest.h>
 
 #include <cerrno>
@@ -17,10 +20,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <shmipc/os.hpp>
-
-#include "run_fixture.hpp"
 
 using namespace shmipc;
 using namespace shmipc::test;

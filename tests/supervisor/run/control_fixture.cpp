@@ -1,13 +1,12 @@
 #include "control_fixture.hpp"
 
+#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
 #include <doctest/doctest.h>
 
 #include <map>
 #include <set>
 #include <utility>
-
-#include <boost/json/serialize.hpp>
-#include <boost/json/value.hpp>
 
 namespace shmipc::test {
 

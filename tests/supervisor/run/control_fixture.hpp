@@ -1,15 +1,15 @@
 // What the tests that use a running supervisor's control socket share.
 #pragma once
 
-#include <cstdint>
-#include <initializer_list>
-#include <string>
+#include "run_fixture.hpp"
+#include "varlink/client.hpp"
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
-#include "run_fixture.hpp"
-#include "varlink/client.hpp"
+#include <cstdint>
+#include <initializer_list>
+#include <string>
 
 namespace shmipc::test {
 

@@ -1,4 +1,13 @@
 // The control socket of a running supervisor: orders, what they leave, who is told.
+#include "control_fixture.hpp"
+#include "run_fixture.hpp"
+#include <shmipc/group.hpp>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/write.hpp>
 #include <doctest/doctest.h>
 
 #include <csignal>
@@ -11,21 +20,10 @@
 #include <thread>
 #include <vector>
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/read.hpp>
-#include <boost/asio/write.hpp>
-
 #include <grp.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <shmipc/group.hpp>
-
-#include "control_fixture.hpp"
-#include "run_fixture.hpp"
 
 using namespace shmipc;
 using namespace shmipc::test;

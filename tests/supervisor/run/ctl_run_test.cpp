@@ -1,4 +1,9 @@
 // shmipcctl and the real supervisor, as an operator works with them.
+#include "../ctl/pty.hpp"
+#include "control_fixture.hpp"
+#include "run_fixture.hpp"
+
+#include <boost/json/parse.hpp>
 #include <doctest/doctest.h>
 
 #include <csignal>
@@ -6,12 +11,6 @@
 #include <fstream>
 #include <string>
 #include <vector>
-
-#include <boost/json/parse.hpp>
-
-#include "../ctl/pty.hpp"
-#include "control_fixture.hpp"
-#include "run_fixture.hpp"
 
 using namespace shmipc;
 using namespace shmipc::test;

@@ -1,4 +1,9 @@
 // The real programs with standard descriptors closed, readiness pipes lost, and limits met.
+#include "control_fixture.hpp"
+#include "run_fixture.hpp"
+#include <shmipc/group.hpp>
+#include <shmipc/layout.hpp>
+
 #include <doctest/doctest.h>
 
 #include <array>
@@ -10,12 +15,6 @@
 #include <string>
 #include <thread>
 #include <vector>
-
-#include <shmipc/group.hpp>
-#include <shmipc/layout.hpp>
-
-#include "control_fixture.hpp"
-#include "run_fixture.hpp"
 
 using namespace shmipc;
 using namespace shmipc::test;

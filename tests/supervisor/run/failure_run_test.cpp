@@ -1,4 +1,8 @@
 // The supervisor with workers that do what they should not. Scripts of sh stand for them.
+#include "base/os.hpp"
+#include "control_fixture.hpp"
+#include "run_fixture.hpp"
+
 #include <doctest/doctest.h>
 
 #include <array>
@@ -14,17 +18,12 @@
 #include <thread>
 #include <vector>
 
-#include <shmipc/os.hpp>
-
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include "control_fixture.hpp"
-#include "run_fixture.hpp"
 
 using namespace shmipc::test;
 using namespace std::chrono_literals;

@@ -1,4 +1,7 @@
 // Workers that give no sign of life, and those that only seem so.
+#include "control_fixture.hpp"
+#include "run_fixture.hpp"
+
 #include <doctest/doctest.h>
 
 #include <csignal>
@@ -8,9 +11,6 @@
 
 #include <sys/ptrace.h>
 #include <sys/wait.h>
-
-#include "control_fixture.hpp"
-#include "run_fixture.hpp"
 
 using namespace shmipc;
 using namespace shmipc::test;

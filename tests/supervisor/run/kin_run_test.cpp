@@ -1,5 +1,8 @@
 // Whoever belongs to a worker goes with it: families that do not stay together, with the real
 // supervisor.
+#include "run_fixture.hpp"
+#include <shmipc/group.hpp>
+
 #include <doctest/doctest.h>
 
 #include <cerrno>
@@ -15,10 +18,6 @@
 
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <shmipc/group.hpp>
-
-#include "run_fixture.hpp"
 
 using namespace shmipc;
 using namespace shmipc::test;

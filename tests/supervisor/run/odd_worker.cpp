@@ -2,6 +2,8 @@
 // named by the second makes each later life a good one ("wait"), so that a test sees one hang.
 //
 // Group, number and so on come from the environment, as the supervisor sets it.
+#include <shmipc/worker.hpp>
+
 #include <algorithm>
 #include <chrono>
 #include <csignal>
@@ -14,8 +16,6 @@
 #include <string>
 #include <string_view>
 #include <thread>
-
-#include <shmipc/worker.hpp>
 
 #include <sys/resource.h>
 #include <unistd.h>

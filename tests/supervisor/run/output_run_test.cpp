@@ -1,5 +1,9 @@
 // What workers write, beside what their supervisor writes: lines stay lines, and everybody's his
 // own.
+#include "run_fixture.hpp"
+
+#include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
 #include <doctest/doctest.h>
 
 #include <csignal>
@@ -7,14 +11,9 @@
 #include <string>
 #include <vector>
 
-#include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
-
 #include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "run_fixture.hpp"
 
 using namespace shmipc;
 using namespace shmipc::test;

@@ -1,4 +1,7 @@
 // A configuration that changes under a running group.
+#include "control_fixture.hpp"
+#include "run_fixture.hpp"
+
 #include <doctest/doctest.h>
 
 #include <csignal>
@@ -12,9 +15,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "control_fixture.hpp"
-#include "run_fixture.hpp"
 
 using namespace shmipc;
 using namespace shmipc::test;

@@ -1,5 +1,7 @@
 #include "run_fixture.hpp"
 
+#include <shmipc/group.hpp>
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -15,8 +17,6 @@
 #include <poll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#include <shmipc/group.hpp>
 
 namespace shmipc::test {
 

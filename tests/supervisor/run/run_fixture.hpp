@@ -2,12 +2,12 @@
 // supervisor on them, and the search for what it must not leave behind.
 #pragma once
 
+#include "process.hpp"
+
 #include <string>
 #include <vector>
 
 #include <sys/types.h>
-
-#include "process.hpp"
 
 namespace shmipc::test {
 

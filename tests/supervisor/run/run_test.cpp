@@ -1,4 +1,7 @@
 // The supervisor as it is used: with the stock worker, killed, stopped, started twice.
+#include "run_fixture.hpp"
+#include <shmipc/group.hpp>
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -9,10 +12,6 @@
 
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <shmipc/group.hpp>
-
-#include "run_fixture.hpp"
 
 using namespace shmipc;
 using namespace shmipc::test;

@@ -1,16 +1,15 @@
+#include "base/os.hpp"
+#include "stage.hpp"
+#include "storms.hpp"
+
+#include <boost/json/value.hpp>
+
 #include <csignal>
 #include <cstdio>
 #include <map>
 #include <stdexcept>
 
-#include <boost/json/value.hpp>
-
 #include <sys/socket.h>
-
-#include <shmipc/os.hpp>
-
-#include "stage.hpp"
-#include "storms.hpp"
 
 namespace shmipc::test {
 namespace {

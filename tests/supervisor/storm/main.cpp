@@ -4,15 +4,15 @@
 //
 // The restart policy is set so that a storm can go on (no limit of restarts, none of them delayed):
 // the policy itself is tested apart, in policy_test.cpp.
+#include "storms.hpp"
+
+#include <CLI/CLI.hpp>
+
 #include <cstdint>
 #include <exception>
 #include <iostream>
 
-#include <CLI/CLI.hpp>
-
 #include <sys/prctl.h>
-
-#include "storms.hpp"
 
 int main(int argc, char** argv) {
     CLI::App app{"Storms on a supervisor: mass kills, kills of itself, connections. 0: none lost."};

@@ -1,13 +1,13 @@
 #include "stage.hpp"
 
+#include "base/units.hpp"
+
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
-
-#include <shmipc/units.hpp>
 
 namespace shmipc::test {
 

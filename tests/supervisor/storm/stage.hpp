@@ -1,17 +1,17 @@
 // Where a storm takes place: a group, a directory and a supervisor of its own, all gone with it.
 #pragma once
 
+#include "process.hpp"
+#include "scratch.hpp"
+#include "varlink/client.hpp"
+
+#include <boost/json/array.hpp>
+
 #include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <boost/json/array.hpp>
-
-#include "process.hpp"
-#include "scratch.hpp"
-#include "varlink/client.hpp"
 
 namespace shmipc::test {
 

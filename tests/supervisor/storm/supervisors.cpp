@@ -1,3 +1,11 @@
+#include "base/os.hpp"
+#include "stage.hpp"
+#include "storms.hpp"
+#include <shmipc/group.hpp>
+#include <shmipc/observer.hpp>
+
+#include <boost/json/value.hpp>
+
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
@@ -10,15 +18,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <shmipc/group.hpp>
-#include <shmipc/observer.hpp>
-#include <shmipc/os.hpp>
-
-#include <boost/json/value.hpp>
-
-#include "stage.hpp"
-#include "storms.hpp"
 
 namespace shmipc::test {
 namespace {

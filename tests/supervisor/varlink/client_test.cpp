@@ -1,6 +1,10 @@
 // The client against a service that does what it should not.
 #include "varlink/client.hpp"
 
+#include "fixture.hpp"
+#include "varlink/listening_socket.hpp"
+
+#include <boost/json/value.hpp>
 #include <doctest/doctest.h>
 
 #include <atomic>
@@ -14,11 +18,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/socket.h>
-
-#include <boost/json/value.hpp>
-
-#include "fixture.hpp"
-#include "varlink/listening_socket.hpp"
 
 using namespace shmipc;
 using namespace shmipc::test;

@@ -1,20 +1,19 @@
 #include "fixture.hpp"
 
+#include "base/unix_address.hpp"
+#include "varlink/parameters.hpp"
+
+#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <filesystem>
 #include <stdexcept>
 
-#include <shmipc/detail/unix_address.hpp>
-
-#include <boost/json/serialize.hpp>
-#include <boost/json/value.hpp>
-
 #include <poll.h>
 #include <sys/socket.h>
-
-#include "varlink/parameters.hpp"
 
 namespace shmipc::test {
 

@@ -2,6 +2,16 @@
 // send any bytes. All waiting is for events, and bounded by kPatience.
 #pragma once
 
+#include "base/os.hpp"
+#include "process.hpp"
+#include "scratch.hpp"
+#include "varlink/client.hpp"
+#include "varlink/server.hpp"
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -18,17 +28,6 @@
 #include <thread>
 #include <utility>
 #include <vector>
-
-#include <shmipc/os.hpp>
-
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
-
-#include "process.hpp"
-#include "scratch.hpp"
-#include "varlink/client.hpp"
-#include "varlink/server.hpp"
 
 namespace shmipc::test {
 

@@ -1,16 +1,15 @@
 // Each kind of client that breaks a bound, beside one that keeps to all and must not notice.
+#include "fixture.hpp"
+#include "varlink/error_names.hpp"
+
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
 #include <doctest/doctest.h>
 
 #include <string>
 #include <vector>
 
 #include <sys/socket.h>
-
-#include <boost/json/parse.hpp>
-#include <boost/json/value.hpp>
-
-#include "fixture.hpp"
-#include "varlink/error_names.hpp"
 
 using namespace shmipc;
 using namespace shmipc::test;

@@ -1,4 +1,13 @@
 // A request that there is no memory for.
+#include "fixture.hpp"
+#include "varlink/client.hpp"
+#include "varlink/error_names.hpp"
+#include "varlink/server.hpp"
+#include "varlink/service.hpp"
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/json/object.hpp>
 #include <doctest/doctest.h>
 
 #include <functional>
@@ -9,16 +18,6 @@
 #include <vector>
 
 #include <unistd.h>
-
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/json/object.hpp>
-
-#include "fixture.hpp"
-#include "varlink/client.hpp"
-#include "varlink/error_names.hpp"
-#include "varlink/server.hpp"
-#include "varlink/service.hpp"
 
 using namespace shmipc;
 using namespace shmipc::varlink;

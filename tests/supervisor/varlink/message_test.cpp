@@ -1,18 +1,17 @@
 #include "varlink/message.hpp"
 
+#include "varlink/error_names.hpp"
+#include "varlink/parameters.hpp"
+#include "varlink/server.hpp"
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
 #include <doctest/doctest.h>
 
 #include <cstdint>
 #include <string>
 #include <vector>
-
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
-#include <boost/json/value.hpp>
-
-#include "varlink/error_names.hpp"
-#include "varlink/parameters.hpp"
-#include "varlink/server.hpp"
 
 using namespace shmipc::varlink;
 namespace json = boost::json;

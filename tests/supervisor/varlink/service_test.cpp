@@ -1,3 +1,9 @@
+#include "fixture.hpp"
+#include "varlink/error_names.hpp"
+
+#include <boost/json/array.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
 #include <doctest/doctest.h>
 
 #include <memory>
@@ -5,13 +11,6 @@
 #include <vector>
 
 #include <unistd.h>
-
-#include <boost/json/array.hpp>
-#include <boost/json/parse.hpp>
-#include <boost/json/value.hpp>
-
-#include "fixture.hpp"
-#include "varlink/error_names.hpp"
 
 using namespace shmipc;
 using namespace shmipc::test;

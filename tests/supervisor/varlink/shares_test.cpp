@@ -1,6 +1,10 @@
 // Places are shared out by user.
 #include "varlink/shares.hpp"
 
+#include "fixture.hpp"
+#include "varlink/error_names.hpp"
+
+#include <boost/json/parse.hpp>
 #include <doctest/doctest.h>
 
 #include <string>
@@ -8,11 +12,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <boost/json/parse.hpp>
-
-#include "fixture.hpp"
-#include "varlink/error_names.hpp"
 
 using namespace shmipc;
 using namespace shmipc::test;

@@ -1,3 +1,7 @@
+#include "base/unix_address.hpp"
+#include "fixture.hpp"
+#include "varlink/listening_socket.hpp"
+
 #include <doctest/doctest.h>
 
 #include <cstddef>
@@ -8,16 +12,11 @@
 #include <string>
 #include <vector>
 
-#include <shmipc/detail/unix_address.hpp>
-
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "fixture.hpp"
-#include "varlink/listening_socket.hpp"
 
 using namespace shmipc;
 using namespace shmipc::test;

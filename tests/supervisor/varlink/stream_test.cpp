@@ -1,4 +1,8 @@
 // Replies that are not taken, streams side by side, and calls that wait for each other.
+#include "fixture.hpp"
+
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -6,11 +10,6 @@
 #include <cstdint>
 #include <string>
 #include <vector>
-
-#include <boost/json/parse.hpp>
-#include <boost/json/value.hpp>
-
-#include "fixture.hpp"
 
 using namespace shmipc;
 using namespace shmipc::test;

@@ -1,13 +1,8 @@
+// Not for users: what inlined code of the public headers needs.
+//
 // The parts of Producer and Consumer that do not depend on the payload's type. Owned by the
 // membership (src/membership.hpp), at addresses that stay; handles borrow them.
 #pragma once
-
-#include <atomic>
-#include <chrono>
-#include <cstddef>
-#include <cstdint>
-#include <memory>
-#include <optional>
 
 #include <shmipc/error.hpp>
 #include <shmipc/ids.hpp>
@@ -17,6 +12,13 @@
 #include <shmipc/protocol/pin.hpp>
 #include <shmipc/protocol/publish.hpp>
 #include <shmipc/protocol/sleep.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
 
 namespace shmipc::detail {
 

@@ -1,12 +1,14 @@
+// Not for users: what inlined code of the public headers needs.
+//
 // Where the words of one channel lie, for the algorithms in this directory. They may lie in shared
 // memory or in any other memory that is laid out as layout.hpp says.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
-
 #include <shmipc/ids.hpp>
 #include <shmipc/layout.hpp>
+
+#include <cstddef>
+#include <cstdint>
 
 namespace shmipc::protocol {
 

@@ -1,3 +1,5 @@
+// Not for users: what inlined code of the public headers needs.
+//
 // How an observer copies a channel's latest message without a cell and without writing a byte: it
 // cannot hold the producer up, and is itself overtaken where the producer laps all slots meanwhile.
 //
@@ -19,13 +21,6 @@
 // Checked by exhaustive search with deaths of the producer: tests/model/observer.pml.
 #pragma once
 
-#include <atomic>
-#include <cstddef>
-#include <cstdint>
-#include <cstring>
-#include <span>
-#include <utility>
-
 #include <shmipc/error.hpp>
 #include <shmipc/ids.hpp>
 #include <shmipc/layout.hpp>
@@ -33,6 +28,13 @@
 #include <shmipc/protocol/memory.hpp>
 #include <shmipc/protocol/publish.hpp>
 #include <shmipc/protocol/words.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <utility>
 
 namespace shmipc::protocol {
 

@@ -1,3 +1,5 @@
+// Not for users: what inlined code of the public headers needs.
+//
 // How the protocol touches shared memory: a policy, so that tests can stop, kill or reorder it at
 // every single step.
 //

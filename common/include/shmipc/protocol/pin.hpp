@@ -1,3 +1,5 @@
+// Not for users: what inlined code of the public headers needs.
+//
 // Acquire and release: how a consumer pins the latest message of a channel.
 //
 //   acquire   (0) c = load(current); nothing there: empty; the message I hold already: done
@@ -37,16 +39,16 @@
 // Checked by exhaustive search with deaths at every step: tests/model/channel.pml.
 #pragma once
 
-#include <atomic>
-#include <cstdint>
-#include <utility>
-
 #include <shmipc/error.hpp>
 #include <shmipc/ids.hpp>
 #include <shmipc/layout.hpp>
 #include <shmipc/protocol/channel.hpp>
 #include <shmipc/protocol/memory.hpp>
 #include <shmipc/protocol/words.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <utility>
 
 namespace shmipc::protocol {
 

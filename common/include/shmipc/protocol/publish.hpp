@@ -1,3 +1,5 @@
+// Not for users: what inlined code of the public headers needs.
+//
 // Publish: how the producer of a channel finds a free slot, fills it and makes it current.
 //
 //   take      (6) no slot known to be free: full fence, then scan every cell; a PENDING one is
@@ -27,12 +29,7 @@
 // that with N slots, without the help, or without the scan after retirement it fails.
 #pragma once
 
-#include <atomic>
-#include <cstddef>
-#include <cstdint>
-#include <utility>
-
-#include <shmipc/check.hpp>
+#include <shmipc/detail/check.hpp>
 #include <shmipc/error.hpp>
 #include <shmipc/ids.hpp>
 #include <shmipc/layout.hpp>
@@ -40,6 +37,11 @@
 #include <shmipc/protocol/memory.hpp>
 #include <shmipc/protocol/slots.hpp>
 #include <shmipc/protocol/words.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
 
 namespace shmipc::protocol {
 

@@ -1,3 +1,5 @@
+// Not for users: what inlined code of the public headers needs.
+//
 // Sleeping until a channel has something newer, and waking those who do.
 //
 // Each worker has a doorbell word, on which it alone sleeps. To sleep for any number of channels:
@@ -31,16 +33,16 @@
 // worker, always. Death of a sleeper: its bit costs one needless wake.
 #pragma once
 
-#include <atomic>
-#include <bit>
-#include <cstdint>
-#include <utility>
-
 #include <shmipc/ids.hpp>
 #include <shmipc/layout.hpp>
 #include <shmipc/protocol/channel.hpp>
 #include <shmipc/protocol/memory.hpp>
 #include <shmipc/protocol/words.hpp>
+
+#include <atomic>
+#include <bit>
+#include <cstdint>
+#include <utility>
 
 namespace shmipc::protocol {
 

@@ -1,16 +1,18 @@
+// Not for users: what inlined code of the public headers needs.
+//
 // What a producer remembers of its slots: which are free, and which were current last. Its own
 // memory, lost at its death and rebuilt by its successor's scans; not shared.
 #pragma once
+
+#include <shmipc/ids.hpp>
+#include <shmipc/layout.hpp>
+#include <shmipc/protocol/words.hpp>
 
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-
-#include <shmipc/ids.hpp>
-#include <shmipc/layout.hpp>
-#include <shmipc/protocol/words.hpp>
 
 namespace shmipc::protocol {
 

@@ -1,9 +1,11 @@
+// Not for users: what inlined code of the public headers needs.
+//
 // The shared words of the protocol, and what their bits mean.
 #pragma once
 
-#include <cstdint>
-
 #include <shmipc/ids.hpp>
+
+#include <cstdint>
 
 namespace shmipc::protocol {
 

@@ -1,13 +1,12 @@
 // spdlog is the front (levels, the call); the sink behind it is ours, because spdlog's own know
 // nothing of fields, would wait for a stopped terminal, and write a line in as many pieces as stdio
 // likes.
-#include <shmipc/log.hpp>
-
-#include <shmipc/detail/log_relay.hpp>
+#include "log.hpp"
 
 #include "log_journal.hpp"
 #include "log_lines.hpp"
 #include "log_output.hpp"
+#include "log_relay.hpp"
 
 #include <spdlog/logger.h>
 #include <spdlog/sinks/base_sink.h>

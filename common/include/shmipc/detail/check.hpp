@@ -1,3 +1,5 @@
+// Not for users: what inlined code of the public headers needs.
+//
 // SHMIPC_CHECK: what must hold unless shmipc itself, or the program that calls it, has a bug.
 //
 // Stays on in Release: a process that goes on with a broken invariant could harm the others of its

@@ -1,5 +1,9 @@
 #include "log_journal.hpp"
 
+#include "held_signal.hpp"
+#include "os.hpp"
+#include "unix_address.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -9,9 +13,6 @@
 #include <thread>
 #include <utility>
 
-#include <shmipc/detail/standard_descriptors.hpp>
-#include <shmipc/detail/unix_address.hpp>
-
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <poll.h>
@@ -20,8 +21,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "held_signal.hpp"
 
 namespace shmipc::log::detail {
 namespace {

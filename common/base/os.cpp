@@ -1,6 +1,4 @@
-#include <shmipc/os.hpp>
-
-#include <shmipc/detail/standard_descriptors.hpp>
+#include "os.hpp"
 
 #include <fcntl.h>
 #include <sys/resource.h>

@@ -1,12 +1,12 @@
-// The thin layer over system calls: descriptors that have an owner, calls that are retried after
-// EINTR, errors that name the call.
+// The thin layer over system calls: descriptors that have an owner, and calls that are retried
+// after EINTR. Used by the programs and inside the library, each with a copy of its own.
 #pragma once
+
+#include <shmipc/error.hpp>
 
 #include <cerrno>
 #include <string>
 #include <utility>
-
-#include <shmipc/error.hpp>
 
 namespace shmipc::os {
 
@@ -56,6 +56,17 @@ auto require(const std::string& what, Call&& call) {
     }
     return result;
 }
+
+/// What a call has opened, moved above standard input, output and error if it is one of them,
+/// close-on-exec: where a program was started without one of the three, the next file that is
+/// opened gets its number, and whatever is printed goes into that file. −1, with errno, if `fd` is
+/// that, or no other number is to be had; it is closed then.
+int above_standard(int fd) noexcept;
+
+/// Puts /dev/null where standard input, output or error is closed, for this process and those that
+/// it executes. To be called first of all by a program. False, with errno, if it cannot: then
+/// nothing may be opened.
+bool open_standard_descriptors() noexcept;
 
 /// "device:inode" of an open file, by which JOURNAL_STREAM names the way into the journal
 /// (systemd.exec(5)); empty if `fd` is none.

@@ -2,13 +2,13 @@
 // journal. Pure functions; used by log.cpp alone.
 #pragma once
 
+#include "log.hpp"
+#include "log_relay.hpp"
+
 #include <chrono>
 #include <span>
 #include <string>
 #include <string_view>
-
-#include <shmipc/detail/log_relay.hpp>
-#include <shmipc/log.hpp>
 
 namespace shmipc::log::detail {
 

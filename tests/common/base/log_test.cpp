@@ -1,7 +1,7 @@
-#include <shmipc/log.hpp>
+#include "base/log.hpp"
 
-#include <shmipc/detail/log_relay.hpp>
-#include <shmipc/os.hpp>
+#include "base/log_relay.hpp"
+#include "base/os.hpp"
 
 #include <doctest/doctest.h>
 

@@ -8,13 +8,13 @@
 // Not thread-safe: its owner holds a lock.
 #pragma once
 
+#include "os.hpp"
+
 #include <chrono>
 #include <cstddef>
 #include <deque>
 #include <string>
 #include <string_view>
-
-#include <shmipc/os.hpp>
 
 namespace shmipc::log::detail {
 

@@ -1,6 +1,6 @@
 // The kinds of events: their names and their permanent MESSAGE_IDs. The catalog (systemd/) and
 // shmipc-journal(7) repeat both; a test compares.
-#include <shmipc/log.hpp>
+#include "log.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,4 +1,4 @@
-#include <shmipc/units.hpp>
+#include "units.hpp"
 
 #include <array>
 #include <charconv>

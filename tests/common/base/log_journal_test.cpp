@@ -1,9 +1,8 @@
 // The journal's native protocol, spoken to a journald that the test plays itself.
-#include <shmipc/log.hpp>
+#include "base/log_journal.hpp"
 
-#include <shmipc/os.hpp>
-
-#include "log_journal.hpp"
+#include "base/log.hpp"
+#include "base/os.hpp"
 #include "scratch.hpp"
 
 #include <doctest/doctest.h>
@@ -188,7 +187,7 @@ TEST_CASE("an entry of the journal carries the event, its message id, the place 
         {"SYSLOG_IDENTIFIER", "tester"},
         {"SHMIPC_EVENT", "pin_reclaimed"},
         {"MESSAGE_ID", std::string(log::message_id(log::Event::kPinReclaimed))},
-        {"CODE_FILE", "tests/common/log_journal_test.cpp"},
+        {"CODE_FILE", "tests/common/base/log_journal_test.cpp"},
         {"CODE_LINE", std::to_string(line)},
         {"CODE_FUNC", entry->value("CODE_FUNC")},
         {"SHMIPC_GROUP", "g"},

@@ -5,15 +5,15 @@
 // stands in their fields. While nobody reads the log they may fill only half of what is kept, so
 // that a worker that floods cannot keep out what its supervisor has to say about it.
 //
-// Not for workers: a part of <shmipc/log.hpp> that only the supervisor needs.
+// Not for workers: a part of log.hpp that only the supervisor needs.
 #pragma once
+
+#include "log.hpp"
 
 #include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
-
-#include <shmipc/log.hpp>
 
 namespace shmipc::log {
 

@@ -6,12 +6,7 @@
 // Not thread-safe: its owner holds a lock.
 #pragma once
 
-#include <fcntl.h>
-#include <limits.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include "os.hpp"
 
 #include <cerrno>
 #include <chrono>
@@ -20,8 +15,12 @@
 #include <string>
 #include <string_view>
 
-#include <shmipc/detail/standard_descriptors.hpp>
-#include <shmipc/os.hpp>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace shmipc::log::detail {
 

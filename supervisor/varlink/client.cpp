@@ -15,7 +15,7 @@
 namespace shmipc::varlink {
 namespace {
 
-constexpr std::size_t kReadBytes = std::size_t{64} * 1024;
+constexpr std::size_t kReplyReadBytes = std::size_t{64} * 1024;
 /// Far enough to be for ever, near enough to be added to any time.
 constexpr std::chrono::hours kLongestPatience{24 * 365};
 
@@ -112,7 +112,7 @@ std::optional<Client::Reply> Client::take_reply() {
 }
 
 bool Client::read_some() {
-    std::array<char, kReadBytes> bytes;  // NOLINT(*-member-init): written before it is read
+    std::array<char, kReplyReadBytes> bytes;  // NOLINT(*-member-init): written before it is read
     const ssize_t length =
         os::retry([&] { return ::recv(socket_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT); });
     if (length > 0) {

@@ -167,14 +167,14 @@ step 'an ordinary user: ./run.sh 3 on a terminal, from nothing'
 console as_user
 step 'an ordinary user: ./run.sh test'
 output=$work/tests
-# Without the longest, which are the same on every Debian: searches on models, and 6,000 deaths. And on
-# Debian 12, whose compiler the other parts of .ci/run have, without the deaths at every step,
-# instruction and system call.
+# Without the longest, which are the same on every Debian: searches on models, and deaths at each step. On
+# Debian 12 the part release of .ci/run has given the same command on the same compiler: here, that the
+# command sets up what it needs, and that programs which kill and wait hold out in such a root.
 # shellcheck source=/dev/null
 version=$(. /etc/os-release && echo "$VERSION_ID")
-left_out='model\..*|weak|crash\.step\.pairs'
-((version >= 13)) || left_out+='|crash\.(step|instructions)\..*|crash\.calls'
-if ! as_user ./run.sh test --exclude-regex "^($left_out)\$" \
+selection=(--exclude-regex '^(model\..*|weak|crash\.step\..*)$')
+((version >= 13)) || selection=(--tests-regex '^(threads|worker|supervisor_run|crash\.storm)$')
+if ! as_user ./run.sh test "${selection[@]}" \
     </dev/null >"$output" 2>&1; then
     grep -E -B 5 -A 25 'ERROR:|\*\*\*' "$output" | tail -n 150 || true
     fail './run.sh test'

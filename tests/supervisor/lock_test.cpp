@@ -23,15 +23,15 @@ using namespace shmipc::supervisor;
 
 namespace {
 
-struct Directory {
+struct LockDirectory {
     std::string path = "/tmp/shmipc-lock-test-" + std::to_string(::getpid());
-    Directory() { REQUIRE(::mkdir(path.c_str(), 0700) == 0); }
-    ~Directory() {
+    LockDirectory() { REQUIRE(::mkdir(path.c_str(), 0700) == 0); }
+    ~LockDirectory() {
         ::unlink(lock().c_str());
         ::rmdir(path.c_str());
     }
-    Directory(const Directory&) = delete;
-    Directory& operator=(const Directory&) = delete;
+    LockDirectory(const LockDirectory&) = delete;
+    LockDirectory& operator=(const LockDirectory&) = delete;
     [[nodiscard]] std::string lock() const { return path + "/g.lock"; }
 };
 
@@ -58,7 +58,7 @@ struct Variable {
 }  // namespace
 
 TEST_CASE("the second is refused with the pid of the first, until the first ends") {
-    const Directory directory;
+    const LockDirectory directory;
     pid_t holder = -1;
     {
         const auto first = SupervisorLock::acquire(directory.lock(), holder);
@@ -72,7 +72,7 @@ TEST_CASE("the second is refused with the pid of the first, until the first ends
 }
 
 TEST_CASE("a file that a killed holder left is taken up, and says the new pid") {
-    const Directory directory;
+    const LockDirectory directory;
     int ends[2];
     REQUIRE(::pipe(ends) == 0);
     const pid_t child = ::fork();
@@ -103,7 +103,7 @@ TEST_CASE("a file that a killed holder left is taken up, and says the new pid") 
 }
 
 TEST_CASE("whoever finds the file removed under him locks the new one, and spares it at the end") {
-    const Directory directory;
+    const LockDirectory directory;
     pid_t holder = 0;
     {
         const auto orphan = SupervisorLock::acquire(directory.lock(), holder);
@@ -123,7 +123,7 @@ TEST_CASE("whoever finds the file removed under him locks the new one, and spare
 }
 
 TEST_CASE("however holders come and go, there is never more than one") {
-    const Directory directory;
+    const LockDirectory directory;
     std::atomic<int> holders{0};
     std::atomic<int> most{0};
     std::atomic<int> held{0};
@@ -154,7 +154,7 @@ TEST_CASE("however holders come and go, there is never more than one") {
 }
 
 TEST_CASE("the lock is for nobody else to open; an older one that somebody reads is made anew") {
-    const Directory directory;
+    const LockDirectory directory;
     const auto mode = [&] {
         struct stat status {};
         REQUIRE(::stat(directory.lock().c_str(), &status) == 0);
@@ -188,7 +188,7 @@ TEST_CASE("the lock is for nobody else to open; an older one that somebody reads
 }
 
 TEST_CASE("what is no file in the place of the lock is refused, and holds nobody up") {
-    const Directory directory;
+    const LockDirectory directory;
     pid_t holder = 0;
     REQUIRE(::mkfifo(directory.lock().c_str(), 0600) == 0);
     CHECK_THROWS_AS(SupervisorLock::acquire(directory.lock(), holder), Error);
@@ -199,7 +199,7 @@ TEST_CASE("what is no file in the place of the lock is refused, and holds nobody
 }
 
 TEST_CASE("a link in the place of the lock is not followed") {
-    const Directory directory;
+    const LockDirectory directory;
     const std::string target = directory.path + "/target";
     REQUIRE(::symlink(target.c_str(), directory.lock().c_str()) == 0);
     pid_t holder = 0;
@@ -209,7 +209,7 @@ TEST_CASE("a link in the place of the lock is not followed") {
 }
 
 TEST_CASE("whatever stands in the place of the lock is told, and nobody waits for it") {
-    const Directory directory;
+    const LockDirectory directory;
     const auto error = [&]() -> std::string {
         pid_t holder = 0;
         try {
@@ -236,7 +236,7 @@ TEST_CASE("whatever stands in the place of the lock is told, and nobody waits fo
 }
 
 TEST_CASE("the runtime directory is made, private, and refused if others may write to it") {
-    const Directory directory;
+    const LockDirectory directory;
     const std::string path = directory.path + "/run";
     prepare_runtime_directory(path);
     prepare_runtime_directory(path);
@@ -267,7 +267,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a service uses the place of all groups if it is its user's, else the one made for it") {
-    const Directory directory;
+    const LockDirectory directory;
     const std::string shared = directory.path + "/shared";
     CHECK(runtime_directory_of_service(shared, "/made") == "/made");  // it is not there
     REQUIRE(::mkdir(shared.c_str(), 0700) == 0);

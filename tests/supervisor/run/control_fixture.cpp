@@ -4,6 +4,7 @@
 #include <boost/json/value.hpp>
 #include <doctest/doctest.h>
 
+#include <fstream>
 #include <map>
 #include <set>
 #include <utility>
@@ -38,6 +39,10 @@ std::string text(const boost::json::value& object, std::string_view field) {
 
 boost::json::object worker_list(std::initializer_list<int> workers) {
     return {{"workers", boost::json::array(workers.begin(), workers.end())}};
+}
+
+void rewrite(const SupervisorRun& run, const std::string& toml) {
+    std::ofstream(run.directory() + "/config.toml") << toml;
 }
 
 void require_new_messages(const SupervisorRun& run) {

@@ -13,6 +13,11 @@
 
 namespace shmipc::test {
 
+/// A script for script_worker(): ready at once, and stays.
+inline constexpr const char* kGood = "echo >&3; exec sleep 1000";
+
+/// Puts `toml` into the place of the configuration that the run was started with.
+void rewrite(const SupervisorRun& run, const std::string& toml);
 [[nodiscard]] std::string control_path(const SupervisorRun& run);
 /// Waits for the socket: a supervisor that has said anything has one, but for its first words.
 [[nodiscard]] varlink::Client connect(const SupervisorRun& run);

@@ -31,8 +31,6 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr const char* kGood = "echo >&3; exec sleep 1000";
-
 std::string state_of(varlink::Client& client, std::size_t worker) {
     return text(status(client)[worker], "state");
 }

@@ -18,8 +18,6 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr const char* kGood = "echo >&3; exec sleep 1000";
-
 bool contains(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
 }
@@ -56,10 +54,6 @@ class Ctl {
   private:
     const SupervisorRun& run_;
 };
-
-void rewrite(const SupervisorRun& run, const std::string& toml) {
-    std::ofstream(run.directory() + "/config.toml") << toml;
-}
 
 }  // namespace
 

@@ -32,9 +32,6 @@ namespace json = boost::json;
 
 namespace {
 
-/// Ready, and there until it is told to go.
-constexpr const char* kGood = "echo >&3; exec sleep 1000";
-
 /// Good in its first life; `then` in each later one.
 std::string good_once(const SupervisorRun& run, const std::string& then) {
     const std::string mark = run.directory() + "/lived-$0";

@@ -27,10 +27,6 @@ std::string generation(const std::string& name, const std::string& more = "") {
     return script_worker("echo \"$0 is of " + name + "\"; echo >&3; exec sleep 1000") + more;
 }
 
-void rewrite(const SupervisorRun& run, const std::string& toml) {
-    std::ofstream(run.directory() + "/config.toml") << toml;
-}
-
 std::vector<std::string> strings(const json::value& array) {
     std::vector<std::string> result;
     for (const json::value& element : array.as_array()) {

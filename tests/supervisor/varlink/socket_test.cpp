@@ -25,7 +25,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-std::string refusal_of(const std::string& path) {
+std::string refusal_to_listen(const std::string& path) {
     try {
         const ListeningSocket socket(path, 0600);
         return "none";
@@ -104,7 +104,8 @@ TEST_CASE("only a socket that nobody listens on is replaced") {
     }
     SUBCASE("somebody listens") {
         const ListeningSocket socket(path, 0600);
-        CHECK(refusal_of(path).find(path + ": another process listens there") != std::string::npos);
+        CHECK(refusal_to_listen(path).find(path + ": another process listens there") !=
+              std::string::npos);
         const RawClient client(path);
     }
     SUBCASE("somebody listens, and is busy") {
@@ -113,17 +114,20 @@ TEST_CASE("only a socket that nobody listens on is replaced") {
         REQUIRE(::bind(busy.get(), os::generic(address), sizeof(address)) == 0);
         REQUIRE(::listen(busy.get(), 0) == 0);
         const RawClient client(path);
-        CHECK(refusal_of(path).find(path + ": another process listens there") != std::string::npos);
+        CHECK(refusal_to_listen(path).find(path + ": another process listens there") !=
+              std::string::npos);
     }
     SUBCASE("no socket") {
         std::ofstream(path) << "precious";
-        CHECK(refusal_of(path).find(path + ": something that is no socket") != std::string::npos);
+        CHECK(refusal_to_listen(path).find(path + ": something that is no socket") !=
+              std::string::npos);
         CHECK(std::filesystem::file_size(path) == 8);
     }
     SUBCASE("a link to a socket") {
         bind_only(directory.path() + "/other");
         std::filesystem::create_symlink(directory.path() + "/other", path);
-        CHECK(refusal_of(path).find(path + ": something that is no socket") != std::string::npos);
+        CHECK(refusal_to_listen(path).find(path + ": something that is no socket") !=
+              std::string::npos);
     }
 }
 
@@ -135,13 +139,13 @@ TEST_CASE("a path that cannot be is refused with a text that names it") {
         const ListeningSocket socket(fits, 0600);
         const RawClient client(fits);
     }
-    const std::string refusal = refusal_of(fits + "x");
+    const std::string refusal = refusal_to_listen(fits + "x");
     CHECK(refusal.find(fits + "x") != std::string::npos);
     CHECK(refusal.find("has 108 bytes") != std::string::npos);
     CHECK(refusal.find("107") != std::string::npos);
-    CHECK(refusal_of("").find("0 bytes") != std::string::npos);
+    CHECK(refusal_to_listen("").find("0 bytes") != std::string::npos);
     const std::string missing = directory.path() + "/missing/socket";
-    CHECK(refusal_of(missing).find(missing) != std::string::npos);
+    CHECK(refusal_to_listen(missing).find(missing) != std::string::npos);
 }
 
 TEST_CASE("a socket that is not ours any more stays") {

@@ -3,7 +3,7 @@
 
 #include "lock_file.hpp"
 #include "segment.hpp"
-#include <shmipc/group.hpp>
+#include <shmipc/group_config.hpp>
 
 #include <string>
 

@@ -2,7 +2,7 @@
 
 #include "base/os.hpp"
 #include <shmipc/error.hpp>
-#include <shmipc/group.hpp>
+#include <shmipc/ids.hpp>
 
 #include <algorithm>
 #include <array>
@@ -19,6 +19,14 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+namespace shmipc {
+
+std::string object_name(const std::string& group, WorkerIndex index) {
+    return "shmipc." + group + "." + std::to_string(to_number(index));
+}
+
+}  // namespace shmipc
 
 namespace shmipc::detail {
 

@@ -1,6 +1,7 @@
 #include "ready_pipe.hpp"
 
 #include "base/held_signal.hpp"
+#include <shmipc/supervision.hpp>
 
 #include <charconv>
 #include <csignal>
@@ -15,9 +16,6 @@
 namespace shmipc::detail {
 
 namespace {
-
-constexpr const char* kNumber = "SHMIPC_READY_FD";
-constexpr const char* kPipe = "SHMIPC_READY_PIPE";
 
 std::string_view variable(const char* name) noexcept {
     const char* const text = std::getenv(name);
@@ -40,15 +38,16 @@ bool is_writing_end(int fd) noexcept {
 }  // namespace
 
 os::Fd take_ready_pipe(const std::string& group, WorkerIndex index) {
-    const std::optional<int> fd = parse_descriptor(variable(kNumber));
-    if (!fd || variable("SHMIPC_GROUP") != group ||
-        variable("SHMIPC_INDEX") != std::to_string(to_number(index)) || !is_writing_end(*fd) ||
-        variable(kPipe) != os::device_and_inode(*fd)) {
+    const std::optional<int> fd = parse_descriptor(variable(supervision::kReadyVariable));
+    if (!fd || variable(supervision::kGroupVariable) != group ||
+        variable(supervision::kIndexVariable) != std::to_string(to_number(index)) ||
+        !is_writing_end(*fd) ||
+        variable(supervision::kReadyPipeVariable) != os::device_and_inode(*fd)) {
         return {};
     }
     ::fcntl(*fd, F_SETFD, FD_CLOEXEC);
-    ::unsetenv(kNumber);
-    ::unsetenv(kPipe);
+    ::unsetenv(supervision::kReadyVariable);
+    ::unsetenv(supervision::kReadyPipeVariable);
     return os::Fd(*fd);
 }
 

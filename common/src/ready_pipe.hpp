@@ -1,8 +1,5 @@
-// The pipe on which the supervisor that started this process learns that its worker is ready.
-//
-// SHMIPC_READY_FD is its number, for scripts; but a number is nobody's proof: wrappers close
-// descriptors, and what is opened next gets the number. So SHMIPC_READY_PIPE names the pipe itself,
-// by device and inode, as JOURNAL_STREAM does (systemd.exec(5)).
+// The pipe on which the supervisor that started this process learns that its worker is ready: see
+// <shmipc/supervision.hpp>.
 #pragma once
 
 #include "base/os.hpp"

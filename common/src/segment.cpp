@@ -5,7 +5,6 @@
 #include "names.hpp"
 #include "remedy.hpp"
 #include <shmipc/error.hpp>
-#include <shmipc/group.hpp>
 
 #include <boost/interprocess/exceptions.hpp>
 #include <boost/interprocess/mapped_region.hpp>

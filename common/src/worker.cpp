@@ -1,4 +1,5 @@
 #include "membership.hpp"
+#include <shmipc/supervision.hpp>
 #include <shmipc/worker.hpp>
 
 #include <charconv>
@@ -47,21 +48,24 @@ std::optional<Worker> Worker::attach(const GroupConfig& config, WorkerIndex inde
 }
 
 Worker Worker::attach_from_environment(const AttachOptions& options) {
-    const char* const group = std::getenv("SHMIPC_GROUP");
+    const char* const group = std::getenv(supervision::kGroupVariable);
     if (group == nullptr) {
-        throw Error(Errc::kInvalidGroupName,
-                    "environment variable SHMIPC_GROUP, which the supervisor sets, is not set");
+        throw Error(Errc::kInvalidGroupName, std::string("environment variable ") +
+                                                 supervision::kGroupVariable +
+                                                 ", which the supervisor sets, is not set");
     }
-    const std::uint64_t workers =
-        number_from("SHMIPC_WORKERS", Errc::kInvalidGeometry, kMinWorkers, kMaxWorkers);
-    const GroupConfig config{.name = group,
-                             .workers = static_cast<std::uint32_t>(workers),
-                             .capacity = number_from("SHMIPC_CAPACITY", Errc::kInvalidGeometry,
-                                                     kMinCapacity, kMaxCapacity),
-                             .slots = static_cast<std::uint32_t>(
-                                 number_from("SHMIPC_SLOTS", Errc::kInvalidGeometry, 0,
-                                             layout::Geometry::maximum_slots(kMaxWorkers)))};
-    const std::uint64_t index = number_from("SHMIPC_INDEX", Errc::kInvalidIndex, 0, workers - 1);
+    const std::uint64_t workers = number_from(supervision::kWorkersVariable, Errc::kInvalidGeometry,
+                                              kMinWorkers, kMaxWorkers);
+    const GroupConfig config{
+        .name = group,
+        .workers = static_cast<std::uint32_t>(workers),
+        .capacity = number_from(supervision::kCapacityVariable, Errc::kInvalidGeometry,
+                                kMinCapacity, kMaxCapacity),
+        .slots = static_cast<std::uint32_t>(
+            number_from(supervision::kSlotsVariable, Errc::kInvalidGeometry, 0,
+                        layout::Geometry::maximum_slots(kMaxWorkers)))};
+    const std::uint64_t index =
+        number_from(supervision::kIndexVariable, Errc::kInvalidIndex, 0, workers - 1);
     return attach(config, WorkerIndex{static_cast<std::uint32_t>(index)}, options);
 }
 

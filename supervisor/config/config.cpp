@@ -9,6 +9,7 @@
 #include "toml_reader.hpp"
 #include <shmipc/error.hpp>
 #include <shmipc/ids.hpp>
+#include <shmipc/supervision.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -21,9 +22,10 @@ using std::chrono::milliseconds;
 using namespace std::chrono_literals;
 
 /// Variables that the supervisor sets itself; setting them here would do nothing, silently.
-constexpr std::string_view kReserved[] = {"SHMIPC_GROUP",      "SHMIPC_WORKERS",  "SHMIPC_INDEX",
-                                          "SHMIPC_SLOTS",      "SHMIPC_CAPACITY", "SHMIPC_READY_FD",
-                                          "SHMIPC_READY_PIPE", "SHMIPC_LAUNCH"};
+constexpr std::string_view kReserved[] = {
+    supervision::kGroupVariable,     supervision::kWorkersVariable,  supervision::kIndexVariable,
+    supervision::kSlotsVariable,     supervision::kCapacityVariable, supervision::kReadyVariable,
+    supervision::kReadyPipeVariable, supervision::kLaunchVariable};
 
 /// Of a file: a thousand workers with tables of their own take a tenth of it.
 constexpr std::size_t kMostConfigBytes = std::size_t{1} << 20U;

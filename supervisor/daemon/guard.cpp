@@ -2,7 +2,7 @@
 
 #include "base/os.hpp"
 #include "former_life.hpp"
-#include "keeper/kin.hpp"
+#include <shmipc/supervision.hpp>
 
 #include <array>
 #include <chrono>
@@ -75,8 +75,8 @@ void Guard::start() {
     std::string name = kGuardName;
     std::vector<std::string> variables{std::string(kLifeVariable) + "=" + life_};
     // A supervisor that is itself below a worker: its guard belongs to that worker too.
-    if (const char* const outer = std::getenv(std::string(kMarkVariable).c_str())) {
-        variables.push_back(std::string(kMarkVariable) + "=" + outer);
+    if (const char* const outer = std::getenv(supervision::kLaunchVariable)) {
+        variables.push_back(std::string(supervision::kLaunchVariable) + "=" + outer);
     }
     const std::array<char*, 3> arguments{name.data(), file_.data(), nullptr};
     std::vector<char*> environment;

@@ -1,6 +1,7 @@
 #include "child.hpp"
 
 #include "base/os.hpp"
+#include <shmipc/supervision.hpp>
 
 #include <algorithm>
 #include <array>
@@ -17,8 +18,8 @@
 namespace shmipc::supervisor {
 namespace {
 
-/// Descriptors of the child, beyond the three standard ones and kReadyDescriptor.
-constexpr int kExecDescriptor = kReadyDescriptor + 1;
+/// Descriptors of the child, beyond the three standard ones and supervision::kReadyDescriptor.
+constexpr int kExecDescriptor = supervision::kReadyDescriptor + 1;
 /// Source descriptors are first moved above all that the child will have, so that dup2() of one
 /// cannot close another.
 constexpr int kParkedDescriptors = 16;
@@ -131,7 +132,7 @@ void ensure_open(int fd, int null) noexcept {
     }
     ensure_open(STDOUT_FILENO, null);
     ensure_open(STDERR_FILENO, null);
-    if (::dup2(null, STDIN_FILENO) < 0 || ::dup2(ready, kReadyDescriptor) < 0 ||
+    if (::dup2(null, STDIN_FILENO) < 0 || ::dup2(ready, supervision::kReadyDescriptor) < 0 ||
         ::dup3(exec, kExecDescriptor, O_CLOEXEC) < 0 ||
         ::close_range(kExecDescriptor + 1, ~0U, 0) != 0) {
         give_up(exec, errno);
@@ -172,10 +173,11 @@ Child spawn(const ChildSpec& spec) {
     Pipe ready = make_pipe();
     std::vector<std::string> variables = spec.environment;
     if (std::any_of(variables.begin(), variables.end(), [](const std::string& variable) {
-            return variable.starts_with("SHMIPC_READY_FD=");
+            return variable.starts_with(std::string(supervision::kReadyVariable) + "=");
         })) {
-        // Whoever is told the number is told which pipe it is: see common/src/ready_pipe.hpp.
-        variables.push_back("SHMIPC_READY_PIPE=" + os::device_and_inode(ready.write.get()));
+        // Whoever is told the number is told which pipe it is.
+        variables.push_back(std::string(supervision::kReadyPipeVariable) + "=" +
+                            os::device_and_inode(ready.write.get()));
     }
     const std::vector<char*> environment = pointers(variables);
     Pipe exec = make_pipe();

@@ -1,11 +1,8 @@
 // Gives birth to one process, clean of everything that this one is.
 //
-// Between fork and exec only async-signal-safe calls: all that needs memory is prepared before. The
-// child is born with: standard input from /dev/null, standard output and error of the supervisor or
-// as the spec says, and /dev/null where the supervisor has none; descriptor 3 to tell readiness
-// with, and no other; all signals at their defaults and none blocked; a process group of its own,
-// and no terminal (/dev/tty is nobody there); the limit of open files that the supervisor was
-// given; SIGKILL as soon as the supervisor dies.
+// Between fork and exec only async-signal-safe calls: all that needs memory is prepared before.
+// What the child is born with, <shmipc/supervision.hpp> tells; its standard output and error are
+// the supervisor's or as the spec says, and /dev/null where the supervisor has none.
 //
 // One thread: the death signal is bound to the thread that forks.
 #pragma once
@@ -21,12 +18,7 @@
 
 namespace shmipc::supervisor {
 
-/// The write end of the readiness pipe in the child; the value of SHMIPC_READY_FD. A worker writes
-/// a newline to it when it is ready, and closes it.
-inline constexpr int kReadyDescriptor = 3;
-
-/// Whoever has SHMIPC_READY_FD in his environment gets SHMIPC_READY_PIPE too, which names the pipe
-/// as "device:inode": a number alone proves nothing once a wrapper has closed what it stood for.
+/// Whoever has supervision::kReadyVariable in his environment gets kReadyPipeVariable too.
 struct ChildSpec {
     std::string program;                   ///< a path; not looked up
     std::vector<std::string> arguments;    ///< argv, its first included

@@ -3,6 +3,7 @@
 #include "base/os.hpp"
 #include "proc_text.hpp"
 #include "shared/text.hpp"
+#include <shmipc/supervision.hpp>
 
 #include <algorithm>
 #include <array>
@@ -18,6 +19,7 @@
 namespace shmipc::supervisor {
 namespace {
 
+constexpr std::string_view kMark = supervision::kLaunchVariable;
 /// Reaped in one go; a storm of orphans does not keep the supervisor from its workers.
 constexpr int kMostReapedAtOnce = 1024;
 /// An environment that is longer than this is read no further: it is bounded by what exec takes.
@@ -52,11 +54,11 @@ std::optional<std::string_view> marked(std::string_view environment, std::string
         const std::size_t end = environment.find('\0');
         std::string_view entry = environment.substr(0, end);
         environment.remove_prefix(end == std::string_view::npos ? environment.size() : end + 1);
-        if (entry.size() <= kMarkVariable.size() || !entry.starts_with(kMarkVariable) ||
-            entry[kMarkVariable.size()] != '=') {
+        if (entry.size() <= kMark.size() || !entry.starts_with(kMark) ||
+            entry[kMark.size()] != '=') {
             continue;
         }
-        entry.remove_prefix(kMarkVariable.size() + 1);
+        entry.remove_prefix(kMark.size() + 1);
         found.reset();
         if (!life.empty() && entry.size() > life.size() + 1 && entry.starts_with(life) &&
             entry[life.size()] == '-') {

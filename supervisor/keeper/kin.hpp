@@ -35,11 +35,9 @@
 
 namespace shmipc::supervisor {
 
-/// The name of the variable that tells whom a process belongs to; its value is mark_of().
-inline constexpr std::string_view kMarkVariable = "SHMIPC_LAUNCH";
-
 /// A random name for the life of this supervisor: 32 hexadecimal digits.
 std::string random_life();
+/// The value of supervision::kLaunchVariable, which tells whom a process belongs to:
 /// "<life>-<index>".
 std::string mark_of(std::string_view life, WorkerIndex worker);
 /// What the mark in the text of /proc/<pid>/environ says after the life's name; nothing if there is

@@ -3,6 +3,7 @@
 #include "config/placeholders.hpp"
 #include "kin.hpp"
 #include "program_check.hpp"
+#include <shmipc/supervision.hpp>
 
 #include <array>
 #include <cstddef>
@@ -57,22 +58,23 @@ std::vector<std::string> child_environment(const Config& config, WorkerIndex ind
             variables[name] = entry.substr(end + 1);
         }
     }
-    variables["SHMIPC_LOG_LEVEL"] = log::name_of(config.log_level);
-    variables["SHMIPC_LOG_FORMAT"] = log::name_of(context.log_format);
+    variables[supervision::kLogLevelVariable] = log::name_of(config.log_level);
+    variables[supervision::kLogFormatVariable] = log::name_of(context.log_format);
     // The file may set a level of its own for one worker; what follows is not for it to change.
     for (const auto& [name, value] : settings.environment) {
         variables[name] = value;
     }
     const layout::Geometry geometry = config.group.geometry();
-    variables["SHMIPC_GROUP"] = config.group.name;
-    variables["SHMIPC_WORKERS"] = std::to_string(geometry.workers);
-    variables["SHMIPC_INDEX"] = std::to_string(to_number(index));
-    variables["SHMIPC_CAPACITY"] = std::to_string(geometry.capacity);
-    variables["SHMIPC_SLOTS"] = std::to_string(geometry.slots);
-    variables["SHMIPC_READY_FD"] = std::to_string(kReadyDescriptor);
-    variables.erase("SHMIPC_READY_PIPE");  // which pipe it will be is known when it is made
+    variables[supervision::kGroupVariable] = config.group.name;
+    variables[supervision::kWorkersVariable] = std::to_string(geometry.workers);
+    variables[supervision::kIndexVariable] = std::to_string(to_number(index));
+    variables[supervision::kCapacityVariable] = std::to_string(geometry.capacity);
+    variables[supervision::kSlotsVariable] = std::to_string(geometry.slots);
+    variables[supervision::kReadyVariable] = std::to_string(supervision::kReadyDescriptor);
+    variables.erase(
+        supervision::kReadyPipeVariable);  // which pipe it will be is known when it is made
     if (!context.life.empty()) {
-        variables[std::string(kMarkVariable)] = mark_of(context.life, index);
+        variables[supervision::kLaunchVariable] = mark_of(context.life, index);
     }
     std::vector<std::string> entries;
     entries.reserve(variables.size());

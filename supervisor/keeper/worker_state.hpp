@@ -65,6 +65,14 @@ enum class Action : std::uint8_t {
     kReportExecFailure,
 };
 
+/// Whether carrying it out may tell the next event at once: a launch that fails, a delay of
+/// nothing. Only the last action of a step does, so that a step is whole before the next one
+/// begins.
+constexpr bool tells(Action action) noexcept {
+    return action == Action::kLaunch || action == Action::kConsultPolicy ||
+           action == Action::kRetryBusy;
+}
+
 struct Step {
     State next = State::kStopped;
     std::array<Action, 2> actions{};  ///< in this order

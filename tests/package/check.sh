@@ -100,7 +100,8 @@ files_wanted() {
         ;;
     libshmipc-dev)
         printf '%s\n' \
-            /usr/include/shmipc/{consumer,error,group,ids,layout,message,observer,producer,worker}.hpp \
+            /usr/include/shmipc/{consumer,error,group,group_config,ids,layout,message}.hpp \
+            /usr/include/shmipc/{observer,producer,supervision,worker}.hpp \
             /usr/include/shmipc/detail/{check,cores}.hpp \
             /usr/include/shmipc/protocol/{channel,copy,memory,pin,publish,sleep,slots,words}.hpp \
             "/usr/lib/$triplet/libshmipc.so -> libshmipc.so.0" \

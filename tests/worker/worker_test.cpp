@@ -2,6 +2,7 @@
 #include "process.hpp"
 #include <shmipc/group.hpp>
 #include <shmipc/observer.hpp>
+#include <shmipc/supervision.hpp>
 #include <shmipc/worker.hpp>
 
 #include <doctest/doctest.h>
@@ -221,12 +222,13 @@ TEST_CASE("the example worker runs from the environment that a supervisor sets")
     auto membership = shmipc::Worker::attach({.name = group.name(), .workers = 3, .capacity = 16},
                                              shmipc::WorkerIndex{2});
     std::deque<Process> workers;
+    const auto variables = [&](const char* index) {
+        return std::vector<std::string>{"SHMIPC_GROUP=" + group.name(), "SHMIPC_WORKERS=3",
+                                        std::string("SHMIPC_INDEX=") + index, "SHMIPC_CAPACITY=16",
+                                        "SHMIPC_SLOTS=0"};
+    };
     for (const char* const index : {"0", "1"}) {
-        workers.emplace_back(
-            std::vector<std::string>{SHMIPC_EXAMPLE_POSE},
-            std::vector<std::string>{"SHMIPC_GROUP=" + group.name(), "SHMIPC_WORKERS=3",
-                                     std::string("SHMIPC_INDEX=") + index, "SHMIPC_CAPACITY=16",
-                                     "SHMIPC_SLOTS=0"});
+        workers.emplace_back(std::vector<std::string>{SHMIPC_EXAMPLE_POSE}, variables(index));
     }
     // Each publishes when its leader has, and once a second.
     auto last = membership.consumer<shmipc::Bytes>(shmipc::WorkerIndex{1});
@@ -236,6 +238,10 @@ TEST_CASE("the example worker runs from the environment that a supervisor sets")
         REQUIRE(message);
         CHECK(message.bytes().size() == 2 * sizeof(double));
     }
+    Process second({SHMIPC_EXAMPLE_POSE}, variables("1"));
+    CHECK(second.exit_code() == shmipc::supervision::kIdentityBusyStatus);
+    CHECK(second.output().find("worker 1 of group '" + group.name() + "' is already running") !=
+          std::string::npos);
     workers[0].signal(SIGTERM);
     CHECK(workers[0].exit_code() == 0);
     Process missing({SHMIPC_EXAMPLE_POSE});

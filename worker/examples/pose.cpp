@@ -2,6 +2,7 @@
 // group. Run it under the supervisor:
 //   shmipc-supervisor --group poses --workers 3 -- shmipc-example-pose
 // What makes it safe to kill at any instruction is the library; there is nothing to do for it here.
+#include <shmipc/supervision.hpp>
 #include <shmipc/worker.hpp>
 
 #include <chrono>
@@ -59,6 +60,12 @@ int main() {
             other.wait_newer(1s);
         }
         return 0;
+    } catch (const shmipc::Error& error) {
+        std::cerr << error.what() << '\n';
+        // Somebody else is this worker: the supervisor tries again, and counts no death.
+        return error.errc() == shmipc::Errc::kIdentityBusy
+                   ? shmipc::supervision::kIdentityBusyStatus
+                   : 1;
     } catch (const std::exception& error) {
         std::cerr << error.what() << '\n';
         return 1;

@@ -2,6 +2,7 @@
 
 #include "base/units.hpp"
 #include <shmipc/error.hpp>
+#include <shmipc/supervision.hpp>
 
 #include <CLI/CLI.hpp>
 
@@ -139,10 +140,10 @@ void apply(Options& options, const Texts& texts) {
 Command parse_options(int argc, char** argv) {
     Command command;
     Texts texts;
-    texts.capacity = from_environment("SHMIPC_CAPACITY", "64");
-    texts.slots = from_environment("SHMIPC_SLOTS", "0");
-    texts.log_level = from_environment("SHMIPC_LOG_LEVEL", "debug");
-    texts.log_format = from_environment("SHMIPC_LOG_FORMAT", "auto");
+    texts.capacity = from_environment(supervision::kCapacityVariable, "64");
+    texts.slots = from_environment(supervision::kSlotsVariable, "0");
+    texts.log_level = from_environment(supervision::kLogLevelVariable, "debug");
+    texts.log_format = from_environment(supervision::kLogFormatVariable, "auto");
     CLI::App app{
         "The stock worker of shmipc: at random intervals it reads every other worker's latest\n"
         "message and publishes its own, a number that is one more than the last one.",

@@ -4,6 +4,7 @@
 #include "base/log.hpp"
 #include <shmipc/group.hpp>
 #include <shmipc/ids.hpp>
+#include <shmipc/supervision.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -14,8 +15,8 @@ namespace shmipc::worker {
 enum class ExitCode : std::uint8_t {
     kOk = 0,
     kFailed = 1,
-    kUsage = 64,         ///< EX_USAGE
-    kIdentityBusy = 75,  ///< EX_TEMPFAIL: this worker is already running
+    kUsage = 64,                                       ///< EX_USAGE
+    kIdentityBusy = supervision::kIdentityBusyStatus,  ///< this worker is already running
 };
 
 struct Options {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <shmipc/error.hpp>
+#include <shmipc/group_config.hpp>
 #include <shmipc/ids.hpp>
 #include <shmipc/layout.hpp>
 #include <shmipc/message.hpp>
@@ -19,28 +20,6 @@
 #include <vector>
 
 namespace shmipc {
-
-/// What a group is made of; all of its programs say the same.
-struct GroupConfig {
-    std::string name;             ///< [A-Za-z0-9_-]{1,64}
-    std::uint32_t workers = 0;    ///< N: 2 … 1024
-    std::uint64_t capacity = 64;  ///< bytes of the longest message: 8 … 2^30
-    /// Slots of each channel: N + 1, the fewest that can do, to the greater of 4 N and 64. More
-    /// make the producer's scans rarer. 0: as many as fit the message's length, see
-    /// layout::Geometry::default_slots().
-    std::uint32_t slots = 0;
-
-    [[nodiscard]] layout::Geometry geometry() const noexcept {
-        return {workers, slots == 0 ? layout::Geometry::default_slots(workers, capacity) : slots,
-                capacity};
-    }
-    /// Throws kInvalidGroupName or kInvalidGeometry with the range that was left.
-    void check() const;
-};
-
-/// Name of the object of worker `index`, as shm_open(3) takes it, without the slash. Where another
-/// user has put something there, the object is called that and "." and 16 hexadecimal digits.
-std::string object_name(const std::string& group, WorkerIndex index);
 
 /// What a worker told of itself last. Anything may stand here if the worker is hostile.
 struct VitalSigns {

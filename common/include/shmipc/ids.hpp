@@ -4,6 +4,7 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace shmipc {
@@ -59,5 +60,9 @@ constexpr bool is_group_name(std::string_view name) noexcept {
     }
     return true;
 }
+
+/// Name of the object of worker `index`, as shm_open(3) takes it, without the slash. Where another
+/// user has put something there, the object is called that and "." and 16 hexadecimal digits.
+std::string object_name(const std::string& group, WorkerIndex index);
 
 }  // namespace shmipc

@@ -230,3 +230,16 @@ TEST_CASE("toggling a dying worker brings it back, and toggling again keeps it d
     machine.observe(Event::kDied, 1);
     CHECK(machine.state() == State::kStopped);
 }
+
+TEST_CASE("a step is whole before what comes of it begins: only its last action may tell") {
+    for (std::size_t s = 0; s < kStates; ++s) {
+        for (std::size_t e = 0; e < kEvents; ++e) {
+            const Step taken = step(static_cast<State>(s), static_cast<Event>(e));
+            CAPTURE(name_of(static_cast<State>(s)));
+            CAPTURE(name_of(static_cast<Event>(e)));
+            if (tells(taken.actions[0])) {
+                CHECK(taken.actions[1] == Action::kNone);
+            }
+        }
+    }
+}

@@ -35,7 +35,7 @@ struct LockDirectory {
     [[nodiscard]] std::string lock() const { return path + "/g.lock"; }
 };
 
-bool exists(const std::string& path) {
+bool is_there(const std::string& path) {
     struct stat status {};
     return ::lstat(path.c_str(), &status) == 0;
 }
@@ -67,7 +67,7 @@ TEST_CASE("the second is refused with the pid of the first, until the first ends
         CHECK_FALSE(SupervisorLock::acquire(directory.lock(), holder));
         CHECK(holder == ::getpid());
     }
-    CHECK_FALSE(exists(directory.lock()));
+    CHECK_FALSE(is_there(directory.lock()));
     CHECK(SupervisorLock::acquire(directory.lock(), holder));
 }
 
@@ -95,7 +95,7 @@ TEST_CASE("a file that a killed holder left is taken up, and says the new pid") 
     ::waitpid(child, nullptr, 0);
     ::close(ends[0]);
     ::close(ends[1]);
-    CHECK(exists(directory.lock()));
+    CHECK(is_there(directory.lock()));
     const auto lock = SupervisorLock::acquire(directory.lock(), holder);
     REQUIRE(lock);
     CHECK_FALSE(SupervisorLock::acquire(directory.lock(), holder));
@@ -113,13 +113,13 @@ TEST_CASE("whoever finds the file removed under him locks the new one, and spare
         REQUIRE(second);  // another file, another lock
     }
     // Reverse order: the second removed its own; the orphan found nothing of its own to remove.
-    CHECK_FALSE(exists(directory.lock()));
+    CHECK_FALSE(is_there(directory.lock()));
     auto orphan = SupervisorLock::acquire(directory.lock(), holder);
     REQUIRE(orphan);
     ::unlink(directory.lock().c_str());
     const auto second = SupervisorLock::acquire(directory.lock(), holder);
     orphan.reset();
-    CHECK(exists(directory.lock()));
+    CHECK(is_there(directory.lock()));
 }
 
 TEST_CASE("however holders come and go, there is never more than one") {
@@ -204,7 +204,7 @@ TEST_CASE("a link in the place of the lock is not followed") {
     REQUIRE(::symlink(target.c_str(), directory.lock().c_str()) == 0);
     pid_t holder = 0;
     CHECK_THROWS_AS(SupervisorLock::acquire(directory.lock(), holder), Error);
-    CHECK_FALSE(exists(target));
+    CHECK_FALSE(is_there(target));
     ::unlink(target.c_str());
 }
 

@@ -1,7 +1,7 @@
 // Where a group lies and who shares it: read-only, in other pid namespaces, under limits.
 #include "child.hpp"
 #include "group_guard.hpp"
-#include "own_place.hpp"
+#include "own_namespaces.hpp"
 #include <shmipc/group.hpp>
 #include <shmipc/observer.hpp>
 #include <shmipc/worker.hpp>

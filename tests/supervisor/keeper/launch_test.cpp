@@ -16,7 +16,7 @@ using namespace shmipc::supervisor;
 
 namespace {
 
-bool has(const std::vector<std::string>& entries, const std::string& entry) {
+bool has_entry(const std::vector<std::string>& entries, const std::string& entry) {
     return std::find(entries.begin(), entries.end(), entry) != entries.end();
 }
 
@@ -121,7 +121,8 @@ TEST_CASE("the environment tells the worker what it is, and nothing that is mean
                                             "SHMIPC_SLOTS=34",
                                             "SHMIPC_WORKERS=4"};
     CHECK(two == expected);
-    CHECK(has(plan_launch(config, WorkerIndex{1}, config.settings_of(WorkerIndex{1}), "w", context)
-                  .environment,
-              "MODE=common"));
+    CHECK(has_entry(
+        plan_launch(config, WorkerIndex{1}, config.settings_of(WorkerIndex{1}), "w", context)
+            .environment,
+        "MODE=common"));
 }

@@ -2,7 +2,7 @@
 #include "base/os.hpp"
 #include "child.hpp"
 #include "group_guard.hpp"
-#include "own_place.hpp"
+#include "own_namespaces.hpp"
 #include "syscall_death.hpp"
 #include <shmipc/group.hpp>
 #include <shmipc/observer.hpp>

@@ -67,8 +67,8 @@ class Candidate {
     std::shared_ptr<Readiness> readiness_;
 };
 
-const std::vector by_pipe{Readiness::ToldBy::kPipe};
-const std::vector by_memory{Readiness::ToldBy::kSharedMemory};
+const std::vector kByPipe{Readiness::ToldBy::kPipe};
+const std::vector kByMemory{Readiness::ToldBy::kSharedMemory};
 
 }  // namespace
 
@@ -83,10 +83,10 @@ TEST_CASE("a newline tells, whatever comes before it, and then nobody listens an
     words.append("\nmore");
     REQUIRE(candidate.write(words));
     candidate.run();
-    CHECK(candidate.told == by_pipe);
+    CHECK(candidate.told == kByPipe);
     CHECK_FALSE(candidate.write("\n"));
     candidate.run();
-    CHECK(candidate.told == by_pipe);
+    CHECK(candidate.told == kByPipe);
 }
 
 TEST_CASE("who writes 4 KiB without a newline is not listened to, and believed in shared memory") {
@@ -96,7 +96,7 @@ TEST_CASE("who writes 4 KiB without a newline is not listened to, and believed i
     CHECK_FALSE(candidate.write("\n"));
     candidate.says_so = true;
     candidate.run_until_told();
-    CHECK(candidate.told == by_memory);
+    CHECK(candidate.told == kByMemory);
 }
 
 TEST_CASE("where the pipe is closed without a word, shared memory is looked at again and again") {
@@ -106,9 +106,9 @@ TEST_CASE("where the pipe is closed without a word, shared memory is looked at a
     CHECK(candidate.told.empty());
     candidate.says_so = true;
     candidate.run_until_told();
-    CHECK(candidate.told == by_memory);
+    CHECK(candidate.told == kByMemory);
     candidate.run();
-    CHECK(candidate.told == by_memory);
+    CHECK(candidate.told == kByMemory);
 }
 
 TEST_CASE("one with its pipe may say it in shared memory first, and still finds a reader") {
@@ -117,7 +117,7 @@ TEST_CASE("one with its pipe may say it in shared memory first, and still finds 
     CHECK(candidate.told.empty());
     candidate.says_so = true;
     candidate.look();
-    CHECK(candidate.told == by_memory);
+    CHECK(candidate.told == kByMemory);
     candidate.look();
     CHECK(candidate.write("\n"));
     candidate.run();
